@@ -1,0 +1,18 @@
+import { defineConfig, type Options } from 'tsup';
+
+/** How every package is built: ESM, CJS and types of both from the same entries; one entry per line of its exports map. */
+export function packageBuild(options: Options = {}) {
+  return defineConfig({
+    entry: { index: 'src/index.ts' },
+    format: ['esm', 'cjs'],
+    dts: true,
+    clean: true,
+    sourcemap: true,
+    splitting: true,
+    shims: true,
+    target: 'node20',
+    removeNodeProtocol: false,
+    tsconfig: '../../tsconfig.base.json',
+    ...options,
+  });
+}
