@@ -16,7 +16,12 @@ export interface Account {
 /** Where one recipient's mail goes. */
 export type Route =
   /** `mailbox` by name, INBOX if absent. */
-  | { readonly to: 'account'; readonly account: AccountId; readonly mailbox?: string; readonly flags?: readonly string[] }
+  | {
+      readonly to: 'account';
+      readonly account: AccountId;
+      readonly mailbox?: string;
+      readonly flags?: readonly string[];
+    }
   | { readonly to: 'address'; readonly address: Address };
 
 export type Resolution =
@@ -55,7 +60,12 @@ export interface Directory {
    * sent them (SASLprep is the directory's job, RFC 4616 section 2). `authorizeAs`: the authorization identity, if it is not the same.
    * @throws MailError AUTHENTICATIONFAILED, AUTHORIZATIONFAILED, THROTTLED, UNAVAILABLE
    */
-  login(userName: string, password: string, context: LoginContext, authorizeAs?: string): Promise<Account>;
+  login(
+    userName: string,
+    password: string,
+    context: LoginContext,
+    authorizeAs?: string,
+  ): Promise<Account>;
 
   /**
    * Begins SCRAM-SHA-256 (RFC 7677). Absent: the mechanism is not offered.

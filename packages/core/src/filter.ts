@@ -11,11 +11,22 @@ export type Verdict =
   | { readonly kind: 'proceed' }
   /** Ends the stage: later filters are not asked. */
   | { readonly kind: 'accept' }
-  | { readonly kind: 'reject' | 'defer'; readonly code: number; readonly enhanced: string; readonly text: string }
+  | {
+      readonly kind: 'reject' | 'defer';
+      readonly code: number;
+      readonly enhanced: string;
+      readonly text: string;
+    }
   /** Answered 250 and thrown away. */
   | { readonly kind: 'discard' }
   /** Marks the message and goes on: header lines to prepend (complete, with CRLF), a score, flags, a mailbox other than INBOX. */
-  | { readonly kind: 'tag'; readonly headers?: readonly string[]; readonly score?: number; readonly flags?: readonly string[]; readonly mailbox?: string };
+  | {
+      readonly kind: 'tag';
+      readonly headers?: readonly string[];
+      readonly score?: number;
+      readonly flags?: readonly string[];
+      readonly mailbox?: string;
+    };
 
 export const proceed: Verdict = { kind: 'proceed' };
 export const accept: Verdict = { kind: 'accept' };
@@ -71,7 +82,10 @@ export interface Filter {
   connect?(at: { client: Client }, world: FilterWorld): Answered;
   helo?(at: { client: Client }, world: FilterWorld): Answered;
   mail?(at: { client: Client; reversePath: Address | undefined }, world: FilterWorld): Answered;
-  rcpt?(at: { client: Client; reversePath: Address | undefined; forwardPath: Address }, world: FilterWorld): Answered;
+  rcpt?(
+    at: { client: Client; reversePath: Address | undefined; forwardPath: Address },
+    world: FilterWorld,
+  ): Answered;
   message?(message: MessageToFilter, world: FilterWorld): Answered;
   /** Once for each recipient, after `message`. */
   deliver?(message: MessageToFilter & { recipient: Recipient }, world: FilterWorld): Answered;

@@ -6,7 +6,10 @@ import type { Content, Write } from './store.ts';
 
 export interface Relay {
   /** Asked at RCPT. @throws MailError NOPERM, UNAVAILABLE, LIMIT */
-  admit(recipient: Recipient, from: { reversePath: Address | undefined; account?: Account }): Promise<void>;
+  admit(
+    recipient: Recipient,
+    from: { reversePath: Address | undefined; account?: Account },
+  ): Promise<void>;
   /** Writes that queue `content` for `envelope`; they become part of the commit of the message. */
   enqueue(envelope: Envelope, content: Content): readonly Write[];
 }

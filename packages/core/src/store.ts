@@ -7,7 +7,17 @@
  * own: so one permission check in front of the store (access.ts) covers every read, and an account's key can be
  * destroyed without looking for other doors.
  */
-import type { AccountId, Cursor, EmailId, MailboxId, ModSeq, StageId, ThreadId, Uid, UidValidity } from './numbers.ts';
+import type {
+  AccountId,
+  Cursor,
+  EmailId,
+  MailboxId,
+  ModSeq,
+  StageId,
+  ThreadId,
+  Uid,
+  UidValidity,
+} from './numbers.ts';
 import type { UidRanges } from './uidset.ts';
 
 /** What a message is made of, in order: trace headers before a shared body, CATENATE, Sieve editheader. */
@@ -15,7 +25,12 @@ export type Content = readonly Slice[];
 export type Slice =
   | Uint8Array
   | { readonly stage: StageId; readonly start?: number; readonly end?: number }
-  | { readonly mailbox: MailboxId; readonly uid: Uid; readonly start?: number; readonly end?: number };
+  | {
+      readonly mailbox: MailboxId;
+      readonly uid: Uid;
+      readonly start?: number;
+      readonly end?: number;
+    };
 
 /**
  * What the caller found out while the octets passed (package mime computes it). The store keeps it as it is and does not
@@ -34,7 +49,13 @@ export interface Facts {
   /** At most 200 characters (RFC 8970 section 3.1). */
   readonly preview: string;
   /** Keys of SORT (RFC 5256 section 3): `sentDate` in ms, `subject` the base subject; `from`, `to`, `cc` the mailbox of the first address. */
-  readonly sort: { readonly sentDate: number; readonly subject: string; readonly from: string; readonly to: string; readonly cc: string };
+  readonly sort: {
+    readonly sentDate: number;
+    readonly subject: string;
+    readonly from: string;
+    readonly to: string;
+    readonly cc: string;
+  };
   /** Normalised message ids without angle brackets, for THREAD=REFERENCES (RFC 5256 section 3). */
   readonly thread: { readonly messageId: string; readonly references: readonly string[] };
 }
@@ -106,7 +127,12 @@ export type Write =
   | { readonly op: 'destroyAccount'; readonly account: AccountId }
   | { readonly op: 'setAccount'; readonly account: AccountId; readonly limits: Partial<Limits> }
   /** Subscriptions of names without a mailbox (RFC 9051 section 6.3.7 lets a name be subscribed that does not exist). */
-  | { readonly op: 'subscribeName'; readonly account: AccountId; readonly name: string; readonly subscribed: boolean }
+  | {
+      readonly op: 'subscribeName';
+      readonly account: AccountId;
+      readonly name: string;
+      readonly subscribed: boolean;
+    }
   /**
    * Everything that is no message: scripts, queue, greylist, accounts. `space` and `key`: 1 to 200 octets of UTF-8. `expires`: ms
    * since 1970, after which the record is gone. `account`: who owns it, for quota, key and destruction.
@@ -122,7 +148,12 @@ export type Write =
     }
   | { readonly op: 'deleteRecord'; readonly space: string; readonly key: string }
   /** Fails the whole commit with CONFLICT if the record is at another version; 0: it must not exist. */
-  | { readonly op: 'expectRecord'; readonly space: string; readonly key: string; readonly version: number }
+  | {
+      readonly op: 'expectRecord';
+      readonly space: string;
+      readonly key: string;
+      readonly version: number;
+    }
   /** Fails the whole commit with CONFLICT if the mailbox has changed since. */
   | ({ readonly op: 'expectMailbox'; readonly modSeq: ModSeq } & In);
 
@@ -273,7 +304,10 @@ export interface MailStore {
    * names them. An error of `octets` discards the stage and is thrown on.
    * @throws MailError TOOBIG beyond `limit` octets, LIMIT if too much is staged, UNAVAILABLE
    */
-  stage(octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, options?: { sizeHint?: number; limit?: number }): Promise<Stage>;
+  stage(
+    octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options?: { sizeHint?: number; limit?: number },
+  ): Promise<Stage>;
   /** Frees a stage that no commit named. Harmless if it is gone. */
   discard(stage: StageId): Promise<void>;
 
@@ -291,7 +325,9 @@ export interface MailStore {
   /** Names subscribed without a mailbox of that name. */
   subscribedNames(account: AccountId): Promise<readonly string[]>;
   /** @throws MailError NONEXISTENT */
-  usage(account: AccountId): Promise<{ readonly used: Omit<Limits, 'messageOctets'>; readonly limits: Partial<Limits> }>;
+  usage(
+    account: AccountId,
+  ): Promise<{ readonly used: Omit<Limits, 'messageOctets'>; readonly limits: Partial<Limits> }>;
   metadata(mailbox: MailboxId): Promise<readonly (readonly [entry: string, value: Uint8Array])[]>;
 
   /** The mailbox as of now. Blocks equal to those of `previous` are the same objects. @throws MailError NONEXISTENT */
@@ -303,7 +339,11 @@ export interface MailStore {
    * expunged meanwhile is still there for at least 10 minutes after.
    * @throws MailError EXPUNGED, CORRUPTION
    */
-  fetch(snapshot: MailboxSnapshot, uids: UidRanges, parts: readonly Part[]): AsyncIterable<readonly Row[]>;
+  fetch(
+    snapshot: MailboxSnapshot,
+    uids: UidRanges,
+    parts: readonly Part[],
+  ): AsyncIterable<readonly Row[]>;
   /**
    * Octets `start` (included) to `end` (excluded); beyond the end there are none. Ending the iteration early frees everything.
    * @throws MailError NONEXISTENT, EXPUNGED, CORRUPTION
@@ -313,16 +353,31 @@ export interface MailStore {
   /** Exact: neither misses a message nor names a wrong one. With the ability 'search'; otherwise `searchByReading` of package mime does it with fetch and read. */
   search?(snapshot: MailboxSnapshot, query: Query, among?: UidRanges): Promise<UidRanges>;
   /** Where the copies of e-mails are, within one account. */
-  locate(account: AccountId, emails: readonly EmailId[]): Promise<readonly { readonly emailId: EmailId; readonly at: readonly (readonly [MailboxId, Uid])[] }[]>;
+  locate(
+    account: AccountId,
+    emails: readonly EmailId[],
+  ): Promise<
+    readonly { readonly emailId: EmailId; readonly at: readonly (readonly [MailboxId, Uid])[] }[]
+  >;
 
   record(space: string, key: string): Promise<StoredRecord | undefined>;
   /** Ascending by key (octets of UTF-8), `from` included, `to` excluded. Read committed: a page may miss what is written while it is read. */
-  records(space: string, range?: { from?: string; to?: string; limit?: number; reverse?: boolean }): AsyncIterable<StoredRecord>;
+  records(
+    space: string,
+    range?: { from?: string; to?: string; limit?: number; reverse?: boolean },
+  ): AsyncIterable<StoredRecord>;
 
   /** Every change after `since`, gapless and in commit order; goes on until `signal` aborts. @throws MailError FORGOTTEN */
-  changes(since: Cursor | 'start' | 'now', scope?: { account?: AccountId; space?: string }, signal?: AbortSignal): AsyncIterable<Change>;
+  changes(
+    since: Cursor | 'start' | 'now',
+    scope?: { account?: AccountId; space?: string },
+    signal?: AbortSignal,
+  ): AsyncIterable<Change>;
   /** A hint that something changed, after it became visible and before `commit` resolves; for IDLE and NOTIFY, which look for themselves. Returns the cancelling function. */
-  subscribe(scope: { accounts?: readonly AccountId[]; mailboxes?: readonly MailboxId[] }, listener: (change: Change) => void): () => void;
+  subscribe(
+    scope: { accounts?: readonly AccountId[]; mailboxes?: readonly MailboxId[] },
+    listener: (change: Change) => void,
+  ): () => void;
 
   /** Waits for commits under way, then frees everything. */
   close(): Promise<void>;

@@ -6,7 +6,10 @@ export interface TlsServerOptions {
   /** For clients that name no server, or one that is not known. */
   readonly secureContext: SecureContext;
   /** Chooses by server name (SNI, RFC 6066 section 3), in any letter case and with or without a trailing dot. */
-  readonly SNICallback: (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void;
+  readonly SNICallback: (
+    serverName: string,
+    done: (error: Error | null, context?: SecureContext) => void,
+  ) => void;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly ALPNProtocols?: string[];
 }

@@ -25,7 +25,10 @@ export function ascending(uids: Iterable<number>): UidRanges {
 
 /** Sorts and joins ranges that may overlap; either end may come first. */
 export function normalize(ranges: Iterable<readonly [number, number]>): UidRanges {
-  const sorted = Array.from(ranges, ([a, b]): [Uid, Uid] => (a <= b ? [a, b] : [b, a]) as [Uid, Uid]);
+  const sorted = Array.from(
+    ranges,
+    ([a, b]): [Uid, Uid] => (a <= b ? [a, b] : [b, a]) as [Uid, Uid],
+  );
   sorted.sort((a, b) => a[0] - b[0]);
   const joined: [Uid, Uid][] = [];
   for (const range of sorted) {
@@ -37,7 +40,8 @@ export function normalize(ranges: Iterable<readonly [number, number]>): UidRange
 }
 
 export function* eachUid(set: UidRanges): Generator<Uid, void> {
-  for (const [first, last] of set) for (let uid = first as number; uid <= last; uid++) yield uid as Uid;
+  for (const [first, last] of set)
+    for (let uid = first as number; uid <= last; uid++) yield uid as Uid;
 }
 
 export function countUids(set: UidRanges): number {
@@ -68,7 +72,7 @@ export function unite(a: UidRanges, b: UidRanges): UidRanges {
 
 export function intersect(a: UidRanges, b: UidRanges): UidRanges {
   const out: UidRange[] = [];
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+  for (let i = 0, j = 0; i < a.length && j < b.length;) {
     const x = a[i] as UidRange;
     const y = b[j] as UidRange;
     const first = Math.max(x[0], y[0]) as Uid;

@@ -49,7 +49,10 @@ export interface Disk {
 
 /** An outgoing connection: a duplex stream of octets. */
 export interface Dialer {
-  dial(to: { host: string; port: number; localAddress?: string }, signal?: AbortSignal): Promise<import('node:stream').Duplex>;
+  dial(
+    to: { host: string; port: number; localAddress?: string },
+    signal?: AbortSignal,
+  ): Promise<import('node:stream').Duplex>;
 }
 
 export interface Answer<Data> {
