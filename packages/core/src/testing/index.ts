@@ -1,0 +1,5 @@
+export { fakeClock, turn, type FakeClock } from './clock.ts';
+export { seededRandom, type SeededRandom } from './random.ts';
+export { duplexPair } from './duplex-pair.ts';
+export { sampleMessages } from './messages.ts';
+export { transcript, type Transcript, type TranscriptClient } from './transcript.ts';
