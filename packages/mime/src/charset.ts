@@ -1,0 +1,68 @@
+/** Octets to text. Whatever a message claims, this gives text; it never throws. */
+import iconv from 'iconv-lite';
+
+/**
+ * Names that mail uses and the library does not know under that name. The first three are what WHATWG makes of them
+ * too: real senders mean the larger set.
+ */
+const aliases: Readonly<Record<string, string>> = {
+  'iso-8859-1': 'windows-1252',
+  latin1: 'windows-1252',
+  'us-ascii': 'utf-8',
+  ascii: 'utf-8',
+  'ansi-x3.4-1968': 'utf-8',
+  'iso-8859-8-i': 'iso-8859-8',
+  'iso-8859-8-e': 'iso-8859-8',
+  'ks_c_5601-1987': 'euc-kr',
+  'x-gbk': 'gbk',
+  'x-sjis': 'shift_jis',
+  'unicode-1-1-utf-7': 'utf-7',
+  'unicode-1-1-utf-8': 'utf-8',
+};
+
+/** Encodings that the library lacks and the platform has. */
+const platform: Readonly<Record<string, string>> = {
+  'iso-2022-jp': 'iso-2022-jp',
+  'iso-2022-jp-1': 'iso-2022-jp',
+  'iso-2022-jp-2': 'iso-2022-jp',
+  'iso-2022-jp-3': 'iso-2022-jp',
+  'iso-2022-jp-ms': 'iso-2022-jp',
+};
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The charset as the decoders know it, or undefined if no one does. */
+export function knownCharset(charset: string): string | undefined {
+  const name = charset.trim().toLowerCase();
+  if (platform[name]) return name;
+  const alias = aliases[name] ?? name;
+  return iconv.encodingExists(alias) ? alias : undefined;
+}
+
+/** Unknown charset, or octets that are no US-ASCII: UTF-8 if they are valid as such, else windows-1252. */
+export function decodeCharset(octets: Uint8Array, charset: string): string {
+  const known = knownCharset(charset) ?? 'utf-8';
+  const label = platform[known];
+  if (label) return new TextDecoder(label).decode(octets);
+  if (known === 'utf-8' || known === 'utf8') return decodeUtf8(octets);
+  return iconv.decode(asBuffer(octets), known);
+}
+
+function decodeUtf8(octets: Uint8Array): string {
+  try {
+    return strictUtf8.decode(octets);
+  } catch {
+    return iconv.decode(asBuffer(octets), 'windows-1252');
+  }
+}
+
+/** Text that comes with no word about its charset: a header of RFC 6532, or of a sender who did not care. */
+export function decodeUnlabelled(text: string): string {
+  for (let at = 0; at < text.length; at++) {
+    if (text.charCodeAt(at) > 127) return decodeUtf8(Buffer.from(text, 'latin1'));
+  }
+  return text;
+}
+
+export const asBuffer = (octets: Uint8Array): Buffer =>
+  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);

@@ -1,0 +1,23 @@
+export { createScanner, FACTS_VERSION, type Scanner, type ScanOptions } from './scan.ts';
+export { factsOf, prependHeader } from './facts.ts';
+export { decodeStructure, mediaType, type PartTree, type Span } from './structure.ts';
+export { opaqueContent, type Content, type Disposition } from './content.ts';
+export { renderBodyStructure } from './body-structure.ts';
+export { partOf, sectionOf, type SectionText } from './section.ts';
+export { collapse, fieldsOf, headerFields, unfold, type Field } from './header.ts';
+export { parseAddresses, type EnvelopeAddress } from './address.ts';
+export { parseParameters, parameterValue, type Parameter } from './parameters.ts';
+export { decodeEncodedWords } from './encoded-words.ts';
+export { decodeCharset } from './charset.ts';
+export { parseDate, type DateTime } from './date.ts';
+export { baseSubject, type BaseSubject } from './subject.ts';
+export { parseMessageIds, referencesOf } from './message-id.ts';
+export { imapNString, imapString } from './imap-strings.ts';
+export {
+  canDecode,
+  createTransferDecoder,
+  decodeTransferEncoding,
+  type TransferDecoder,
+} from './transfer-encoding.ts';
+export { createLineEndNormalizer, type LineEndNormalizer } from './line-ends.ts';
+export { htmlToText } from './html.ts';

@@ -1,0 +1,445 @@
+/**
+ * The one pass over a message while it arrives. Finds every part and its offsets, and reads the headers; of bodies it
+ * keeps nothing but the start of the first text. Boundaries: RFC 2046 section 5.1.1.
+ */
+import type { Facts } from '@mail-server-kit/core';
+import { asBuffer } from './charset.ts';
+import { ContentReader, opaqueContent, type Content } from './content.ts';
+import { parseDate } from './date.ts';
+import { EnvelopeReader } from './envelope.ts';
+import { fieldsOf } from './header.ts';
+import { parseMessageIds, referencesOf } from './message-id.ts';
+import { parameterValue } from './parameters.ts';
+import { PreviewReader } from './preview.ts';
+import { StructureWriter, isAscii, mediaType, type PartKind } from './structure.ts';
+import { baseSubject } from './subject.ts';
+
+/** Changes whenever the same octets give other facts. */
+export const FACTS_VERSION = 1;
+
+/** What is beyond a limit becomes one part of type application/octet-stream; no message is refused. */
+export interface ScanOptions {
+  /** Parts within parts, the message itself being the first; at most 200. */
+  readonly maxDepth?: number;
+  /** Parts of the message, however nested. */
+  readonly maxParts?: number;
+  /** Of one header block, of the message or of a part. */
+  readonly maxHeaderOctets?: number;
+  /** Addresses kept of each field of ENVELOPE. */
+  readonly maxAddresses?: number;
+  /** Parameters kept of each Content-Type and Content-Disposition. */
+  readonly maxParameters?: number;
+  /** Longest text kept in ENVELOPE and BODYSTRUCTURE. */
+  readonly maxValueOctets?: number;
+  /** Of the stored part tree. */
+  readonly maxStructureOctets?: number;
+}
+
+export interface Scanner {
+  /** The chunk is not kept; its memory may be used again. */
+  write(chunk: Uint8Array): void;
+  /** Once, at the end. */
+  finish(): Facts;
+}
+
+const defaults: Required<ScanOptions> = {
+  maxDepth: 100,
+  maxParts: 10_000,
+  maxHeaderOctets: 256 * 1024,
+  maxAddresses: 1000,
+  maxParameters: 100,
+  maxValueOctets: 8 * 1024,
+  maxStructureOctets: 4 * 1024 * 1024,
+};
+
+export function createScanner(options: ScanOptions = {}): Scanner {
+  const limits = { ...defaults, ...options };
+  return new MessageScanner({ ...limits, maxDepth: Math.min(limits.maxDepth, 200) });
+}
+
+/** A line may have 998 characters (RFC 5322 section 2.1.1); what is longer is compared up to here. */
+const MAX_DELIMITER = 1100;
+
+const LF = 10;
+const CR = 13;
+const DASH = 45;
+
+/** A part whose end has not come. */
+interface OpenPart {
+  readonly kind: PartKind;
+  readonly isDigest: boolean;
+  /** Undefined: none, or its last delimiter has passed. */
+  boundary: string | undefined;
+  /** Lines of the message before its body. */
+  readonly linesBefore: number;
+}
+
+/** A delimiter line of the part at `index` of the open ones. */
+interface Delimiter {
+  readonly index: number;
+  readonly isLast: boolean;
+  /** Behind the two dashes. */
+  readonly line: string;
+}
+
+interface ParsedHeader {
+  readonly kind: PartKind;
+  readonly content: Content;
+  /** Of a multipart that has one. */
+  readonly boundary: string | undefined;
+  /** Of a nested message. */
+  readonly envelope: string | undefined;
+}
+
+const WAIT = Symbol('more octets are needed');
+
+class MessageScanner implements Scanner {
+  readonly #limits: Required<ScanOptions>;
+  readonly #structure = new StructureWriter();
+  readonly #preview = new PreviewReader();
+  readonly #open: OpenPart[] = [];
+  #envelope: EnvelopeReader | undefined;
+
+  #mode: 'header' | 'blank line' | 'body' | 'delimiter' = 'header';
+  /** Offset in the message of the first octet of the present chunk. */
+  #base = 0;
+  /** The start of a line that cannot be judged before more of it is there. */
+  #held: Buffer | undefined;
+  /** Where in the present chunk that line starts. */
+  #waitFrom: number | undefined;
+  /** The last octet before the present chunk. */
+  #before = 0;
+  #atLineStart = true;
+  /** Length of the line end right before, if it belongs to the present header or body. */
+  #lineEnd = 0;
+  #lines = 0;
+  #parts = 1;
+  /** Open parts with a boundary. */
+  #boundaries = 0;
+
+  #header = '';
+  #headerStart = 0;
+  #isHeaderTooLong = false;
+  /** After the present delimiter line a part begins. */
+  #isPartNext = false;
+
+  constructor(limits: Required<ScanOptions>) {
+    this.#limits = limits;
+  }
+
+  write(chunk: Uint8Array): void {
+    this.#run(this.#held ? Buffer.concat([this.#held, chunk]) : asBuffer(chunk), false);
+  }
+
+  finish(): Facts {
+    this.#run(this.#held ?? Buffer.alloc(0), true);
+    const size = this.#base;
+    while (this.#mode === 'header' || this.#mode === 'blank line') {
+      this.#pushParsed(this.#parseHeader(), size);
+    }
+    while (this.#open.length > 0) this.#closePart(size, this.#lines);
+    return this.#facts();
+  }
+
+  #run(octets: Buffer, isLast: boolean): void {
+    this.#held = undefined;
+    let at = 0;
+    while (at < octets.length) {
+      const next =
+        this.#mode === 'header'
+          ? this.#readHeader(octets, at, isLast)
+          : this.#mode === 'body'
+            ? this.#readBody(octets, at, isLast)
+            : this.#mode === 'delimiter'
+              ? this.#readDelimiter(octets, at)
+              : this.#beginBody(octets, at, isLast);
+      if (next === WAIT) break;
+      at = next;
+    }
+    const end = this.#waitFrom ?? octets.length;
+    this.#waitFrom = undefined;
+    if (end < octets.length) this.#held = Buffer.from(octets.subarray(end));
+    if (end > 0) this.#before = octets[end - 1] as number;
+    this.#base += end;
+  }
+
+  #wait(at: number): typeof WAIT {
+    this.#waitFrom = at;
+    return WAIT;
+  }
+
+  /** Notes the line end at `at` and returns the start of the next line. */
+  #passLineEnd(octets: Buffer, at: number): number {
+    this.#lines++;
+    this.#lineEnd = (at > 0 ? octets[at - 1] : this.#before) === CR ? 2 : 1;
+    this.#atLineStart = true;
+    return at + 1;
+  }
+
+  #readHeader(octets: Buffer, from: number, isLast: boolean): number | typeof WAIT {
+    for (let at = from; ;) {
+      if (at >= octets.length) {
+        this.#keepHeader(octets, from, at);
+        return at;
+      }
+      if (this.#atLineStart) {
+        const blank = blankLine(octets, at, isLast);
+        const delimiter = blank === 0 ? this.#delimiterAt(octets, at, isLast) : undefined;
+        if (blank === WAIT || delimiter === WAIT) {
+          this.#keepHeader(octets, from, at);
+          return this.#wait(at);
+        }
+        if (blank > 0) {
+          this.#keepHeader(octets, from, at);
+          this.#mode = 'blank line';
+          return this.#passLineEnd(octets, at + blank - 1);
+        }
+        if (delimiter) {
+          this.#keepHeader(octets, from, at);
+          return this.#endAtDelimiter(this.#parseHeader(), delimiter, at);
+        }
+      }
+      const lineEnd = octets.indexOf(LF, at);
+      if (lineEnd === -1) {
+        this.#atLineStart = false;
+        at = octets.length;
+      } else at = this.#passLineEnd(octets, lineEnd);
+    }
+  }
+
+  /**
+   * A header and its blank line are over. If a delimiter follows at once, the line end of the blank line is part of the
+   * delimiter, and the part is nothing but a header: `body-part := MIME-part-headers [CRLF *OCTET]` (RFC 2046 section 5.1.1).
+   */
+  #beginBody(octets: Buffer, at: number, isLast: boolean): number | typeof WAIT {
+    let delimiter = this.#delimiterAt(octets, at, isLast);
+    if (delimiter === WAIT) return this.#wait(at);
+    const header = this.#parseHeader();
+    // It may be this part's own, which then bears the name of an outer one or begins with it.
+    if (delimiter && header.boundary && delimiter.line.startsWith(header.boundary))
+      delimiter = undefined;
+    if (delimiter) return this.#endAtDelimiter(header, delimiter, at);
+    this.#lineEnd = 0;
+    this.#pushParsed(header, this.#base + at);
+    return at;
+  }
+
+  /** A header ends with the line in front of a delimiter, and with it its part. */
+  #endAtDelimiter(header: ParsedHeader, delimiter: Delimiter, at: number): number {
+    const lineEnd = this.#lineEnd;
+    const end = this.#base + at - lineEnd;
+    this.#pushParsed(header, end);
+    while (this.#mode === 'header') this.#pushParsed(this.#parseHeader(), end);
+    this.#lineEnd = lineEnd;
+    return this.#passDelimiter(delimiter, at);
+  }
+
+  #keepHeader(octets: Buffer, from: number, end: number): void {
+    if (this.#isHeaderTooLong) return;
+    this.#isHeaderTooLong = this.#header.length + end - from > this.#limits.maxHeaderOctets;
+    this.#header += octets.toString(
+      'latin1',
+      from,
+      Math.min(end, from + this.#limits.maxHeaderOctets - this.#header.length),
+    );
+  }
+
+  #readBody(octets: Buffer, from: number, isLast: boolean): number | typeof WAIT {
+    const hasBoundary = this.#boundaries > 0;
+    for (let at = from; ;) {
+      if (hasBoundary && this.#atLineStart && octets[at] === DASH) {
+        const delimiter = this.#delimiterAt(octets, at, isLast);
+        if (delimiter) {
+          if (this.#preview.wants) this.#preview.add(octets.subarray(from, at));
+          return delimiter === WAIT ? this.#wait(at) : this.#passDelimiter(delimiter, at);
+        }
+      }
+      const lineEnd = octets.indexOf(LF, at);
+      if (lineEnd === -1) {
+        this.#atLineStart &&= at >= octets.length;
+        if (this.#preview.wants) this.#preview.add(octets.subarray(from));
+        return octets.length;
+      }
+      at = this.#passLineEnd(octets, lineEnd);
+    }
+  }
+
+  /** The rest of a delimiter line means nothing (RFC 2046 section 5.1.1: transport padding). */
+  #readDelimiter(octets: Buffer, at: number): number {
+    const lineEnd = octets.indexOf(LF, at);
+    if (lineEnd === -1) return octets.length;
+    const next = this.#passLineEnd(octets, lineEnd);
+    if (this.#isPartNext) this.#beginPart(this.#base + next);
+    else this.#mode = 'body';
+    return next;
+  }
+
+  /**
+   * Whether the line that starts at `at` is a delimiter. "Boundary string comparisons must compare the boundary string
+   * with the beginning of each candidate line" (RFC 2046 section 5.1.1): of several that fit, the longest is meant, and of
+   * equal ones the innermost. Those of outer parts count too, else a part cut short would swallow what follows it.
+   */
+  #delimiterAt(octets: Buffer, at: number, isLast: boolean): Delimiter | undefined | typeof WAIT {
+    if (this.#boundaries === 0 || octets[at] !== DASH) return undefined;
+    if (at + 1 >= octets.length) return isLast ? undefined : WAIT;
+    if (octets[at + 1] !== DASH) return undefined;
+    const start = at + 2;
+    const limit = start + MAX_DELIMITER;
+    const lineEnd = octets.subarray(0, limit).indexOf(LF, start);
+    if (lineEnd === -1 && octets.length < limit && !isLast) return WAIT;
+    let end = lineEnd === -1 ? Math.min(octets.length, limit) : lineEnd;
+    if (lineEnd !== -1 && end > start && octets[end - 1] === CR) end--;
+    return this.#delimiterIn(octets.toString('latin1', start, end));
+  }
+
+  #delimiterIn(line: string): Delimiter | undefined {
+    let index = -1;
+    let found = '';
+    for (let i = this.#open.length - 1; i >= 0; i--) {
+      const boundary = this.#open[i]?.boundary;
+      if (boundary === undefined || boundary.length <= found.length || !line.startsWith(boundary))
+        continue;
+      found = boundary;
+      index = i;
+      // `x--` ends the boundary `x`, even if there is another named `x--` further out.
+      if (
+        line.length === boundary.length ||
+        (line.length === boundary.length + 2 && line.endsWith('--'))
+      )
+        break;
+    }
+    return index === -1 ? undefined : { index, isLast: line.startsWith('--', found.length), line };
+  }
+
+  /** Ends the parts within the one whose delimiter stands at `at`; returns where to go on. */
+  #passDelimiter({ index, isLast }: Delimiter, at: number): number {
+    // "The CRLF preceding the boundary delimiter line is conceptually attached to the boundary" (RFC 2046 section 5.1.1).
+    const end = this.#base + at - this.#lineEnd;
+    const lines = this.#lines - (this.#lineEnd > 0 ? 1 : 0);
+    while (this.#open.length > index + 1) this.#closePart(end, lines);
+    const multipart = this.#open[index];
+    if (multipart && isLast) {
+      multipart.boundary = undefined;
+      this.#boundaries--;
+    }
+    this.#mode = 'delimiter';
+    this.#isPartNext = !isLast;
+    this.#atLineStart = false;
+    return at + 2;
+  }
+
+  #beginPart(start: number): void {
+    this.#headerStart = start;
+    this.#lineEnd = 0;
+    this.#mode = 'header';
+    this.#envelope = new EnvelopeReader(this.#limits);
+    if (
+      ++this.#parts < this.#limits.maxParts &&
+      this.#structure.length < this.#limits.maxStructureOctets
+    )
+      return;
+    // No room for more: the rest of the message is one part, whatever boundaries it has.
+    for (const part of this.#open) part.boundary = undefined;
+    this.#boundaries = 0;
+    this.#pushPart(
+      { kind: 'leaf', content: opaqueContent, boundary: undefined, envelope: undefined },
+      start,
+    );
+  }
+
+  #parseHeader(): ParsedHeader {
+    const holder = this.#open.at(-1);
+    const hasEnvelope = !holder || holder.kind === 'message';
+    const reader = new ContentReader(this.#limits, holder?.isDigest ?? false);
+    const envelope = hasEnvelope ? new EnvelopeReader(this.#limits) : undefined;
+    for (const field of fieldsOf(this.#header)) {
+      const name = field.name.toLowerCase();
+      if (name.startsWith('content-')) reader.take(name, field);
+      else envelope?.take(name, field.value);
+    }
+    if (!holder) this.#envelope = envelope;
+    const { content } = reader;
+    const kind = this.#kindOf(content);
+    const isTooDeep = kind !== 'leaf' && this.#open.length + 1 >= this.#limits.maxDepth;
+    const isOpaque = this.#isHeaderTooLong || isTooDeep;
+    this.#header = '';
+    this.#isHeaderTooLong = false;
+    return {
+      kind: isOpaque ? 'leaf' : kind,
+      content: isOpaque ? opaqueContent : content,
+      boundary: kind === 'multipart' && !isOpaque ? boundaryOf(content) : undefined,
+      envelope: holder ? envelope?.render() : undefined,
+    };
+  }
+
+  #pushParsed(header: ParsedHeader, bodyStart: number): void {
+    this.#pushPart(header, bodyStart);
+    if (header.kind === 'message') this.#beginPart(bodyStart);
+  }
+
+  #kindOf(content: Content): PartKind {
+    if (content.type.toLowerCase() === 'multipart') return 'multipart';
+    const type = mediaType(content);
+    return type === 'message/rfc822' || type === 'message/global' ? 'message' : 'leaf';
+  }
+
+  #pushPart({ kind, content, boundary, envelope }: ParsedHeader, bodyStart: number): void {
+    this.#structure.open(kind, { start: this.#headerStart, end: bodyStart }, content, envelope);
+    if (boundary) this.#boundaries++;
+    this.#open.push({
+      kind,
+      isDigest: kind === 'multipart' && content.subtype.toLowerCase() === 'digest',
+      boundary: boundary || undefined,
+      linesBefore: this.#lines,
+    });
+    if (kind === 'leaf') this.#preview.open(content);
+    this.#mode = 'body';
+  }
+
+  #closePart(end: number, lines: number): void {
+    const part = this.#open.pop();
+    if (!part) return;
+    if (part.boundary !== undefined) this.#boundaries--;
+    if (part.kind === 'leaf') this.#preview.close();
+    this.#structure.close(end, Math.max(0, lines - part.linesBefore));
+  }
+
+  #facts(): Facts {
+    const root = this.#envelope ?? new EnvelopeReader(this.#limits);
+    const envelope = root.render();
+    const structure = this.#structure.finish();
+    const { from, to, cc } = root.addresses;
+    return {
+      version: FACTS_VERSION,
+      envelope: new Uint8Array(Buffer.from(envelope, 'latin1')),
+      structure,
+      ascii: this.#structure.isAscii && isAscii(envelope),
+      preview: this.#preview.finish(),
+      sort: {
+        sentDate: parseDate(root.date ?? '')?.time ?? 0,
+        subject: baseSubject(root.subject ?? '').text,
+        from: from?.[0]?.mailbox ?? '',
+        to: to?.[0]?.mailbox ?? '',
+        cc: cc?.[0]?.mailbox ?? '',
+      },
+      thread: {
+        messageId: parseMessageIds(root.messageId ?? '')[0] ?? '',
+        references: referencesOf(root.references, root.inReplyTo ?? ''),
+      },
+    };
+  }
+}
+
+/** Compared octet by octet, so the plain form is not decoded. */
+function boundaryOf({ parameters }: Content): string | undefined {
+  const plain = parameters.find(([name]) => name.toLowerCase() === 'boundary');
+  return plain ? plain[1] : parameterValue(parameters, 'boundary');
+}
+
+/** Octets of the blank line at `at`, 0 if it is none. */
+function blankLine(octets: Buffer, at: number, isLast: boolean): number | typeof WAIT {
+  if (octets[at] === LF) return 1;
+  if (octets[at] !== CR) return 0;
+  if (at + 1 >= octets.length) return isLast ? 0 : WAIT;
+  return octets[at + 1] === LF ? 2 : 0;
+}
