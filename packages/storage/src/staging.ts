@@ -1,0 +1,47 @@
+/** Octets on their way in, cut to even chunks. */
+import { MailError } from '@mail-server-kit/core';
+
+export interface StagingOptions {
+  /** Octets, as announced (RFC 1870 SIZE, the literal of APPEND). */
+  readonly sizeHint?: number;
+  /** More octets than this are refused. */
+  readonly limit?: number;
+}
+
+export const CHUNK_OCTETS = 262_144;
+
+/**
+ * Hands the octets on in own copies of `chunkOctets`, the last one shorter. Whoever gave them may use their buffers again.
+ * @throws MailError TOOBIG beyond the limit; whatever `take` or the source throws
+ */
+export async function collect(
+  octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  { sizeHint = 0, limit = Infinity }: StagingOptions,
+  take: (chunk: Uint8Array) => void | Promise<void>,
+  chunkOctets = CHUNK_OCTETS,
+): Promise<void> {
+  if (sizeHint > limit) throw new MailError('TOOBIG', 'Message too big');
+  let parts: Uint8Array[] = [];
+  let waiting = 0;
+  let size = 0;
+  for await (const part of octets) {
+    size += part.length;
+    if (size > limit) throw new MailError('TOOBIG', 'Message too big');
+    for (let at = 0; at < part.length;) {
+      const end = Math.min(part.length, at + chunkOctets - waiting);
+      // Not `part.slice`: that of a Buffer is no copy.
+      parts.push(Uint8Array.from(part.subarray(at, end)));
+      waiting += end - at;
+      at = end;
+      if (waiting < chunkOctets) continue;
+      await take(join(parts, waiting));
+      parts = [];
+      waiting = 0;
+    }
+  }
+  if (waiting > 0) await take(join(parts, waiting));
+}
+
+function join(parts: readonly Uint8Array[], octets: number): Uint8Array {
+  return parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts, octets);
+}

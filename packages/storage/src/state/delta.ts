@@ -1,0 +1,209 @@
+/**
+ * What a commit comes down to: everything decided, nothing left to choose. A replay of the journal applies these and never
+ * plans again, so it cannot come out differently.
+ */
+import type {
+  AccountId,
+  Limits,
+  MailboxId,
+  ModSeq,
+  UidRanges,
+  UidValidity,
+} from '@mail-server-kit/core';
+import type { Rows } from './block.ts';
+import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
+import type { FlagChange, Properties } from './mailbox.ts';
+import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';
+
+/** The account is named too: whoever reads old changes cannot look it up any more. */
+interface In {
+  readonly mailbox: MailboxId;
+  readonly account: AccountId;
+}
+
+export type Delta =
+  /** A new account, or other limits. */
+  | { readonly kind: 'account'; readonly account: AccountId; readonly limits: Partial<Limits> }
+  | { readonly kind: 'accountGone'; readonly account: AccountId }
+  | { readonly kind: 'names'; readonly account: AccountId; readonly names: readonly string[] }
+  | ({
+      readonly kind: 'mailbox';
+      readonly uidValidity: UidValidity;
+      readonly modSeq: ModSeq;
+      readonly properties: Properties;
+    } & In)
+  | ({ readonly kind: 'properties'; readonly properties: Properties } & In)
+  | ({ readonly kind: 'mailboxGone'; readonly modSeq: ModSeq } & In)
+  | ({
+      readonly kind: 'rows';
+      readonly modSeq: ModSeq;
+      readonly flagNames: readonly string[];
+      readonly rows: Rows;
+    } & In)
+  | ({
+      readonly kind: 'flags';
+      readonly modSeq: ModSeq;
+      readonly flagNames: readonly string[];
+      readonly uids: UidRanges;
+      readonly change: FlagChange;
+    } & In)
+  | ({
+      readonly kind: 'expunge';
+      readonly modSeq: ModSeq;
+      readonly uids: UidRanges;
+    } & In)
+  | {
+      readonly kind: 'record';
+      readonly space: string;
+      readonly key: string;
+      readonly record: RecordState;
+    }
+  | {
+      readonly kind: 'recordGone';
+      readonly space: string;
+      readonly key: string;
+      readonly version: number;
+      readonly account?: AccountId;
+    }
+  | {
+      readonly kind: 'counters';
+      readonly uidValidity: number;
+      readonly mailbox: number;
+      readonly email: number;
+    };
+
+export interface Rules {
+  /** Ranges of uids that a mailbox remembers as expunged. */
+  readonly vanishedRanges: number;
+}
+
+/** What `delta` was made for must be there: planned on the same state, it is. */
+export function apply(draft: Draft, delta: Delta, rules: Rules): void {
+  switch (delta.kind) {
+    case 'counters':
+      draft.counters = {
+        uidValidity: delta.uidValidity,
+        mailbox: delta.mailbox,
+        email: delta.email,
+      };
+      return;
+    case 'account': {
+      const known = draft.account(delta.account) ?? newAccount(delta.account);
+      draft.setAccount({ ...known, limits: delta.limits });
+      return;
+    }
+    case 'accountGone': {
+      const account = draft.account(delta.account) as AccountState;
+      for (const id of account.mailboxes.values()) draft.setMailbox(id, undefined);
+      draft.setAccount({ ...newAccount(account.id), destroyed: true, modSeq: account.modSeq });
+      return;
+    }
+    case 'names':
+      draft.setAccount({ ...(draft.account(delta.account) as AccountState), names: delta.names });
+      return;
+    case 'mailbox': {
+      const { mailbox: id, account, uidValidity, modSeq, properties } = delta;
+      draft.setMailbox(id, emptyMailbox(id, account, uidValidity, modSeq, properties));
+      const owner = draft.account(account) as AccountState;
+      const mailboxes = new Map(owner.mailboxes).set(properties.name, id);
+      draft.setAccount({ ...owner, mailboxes, modSeq: later(owner.modSeq, modSeq) });
+      return;
+    }
+    case 'mailboxGone': {
+      const gone = mailboxOf(draft, delta.mailbox);
+      draft.setMailbox(gone.id, undefined);
+      const owner = draft.account(gone.account) as AccountState;
+      const mailboxes = new Map(owner.mailboxes);
+      mailboxes.delete(gone.name);
+      draft.setAccount({
+        ...owner,
+        mailboxes,
+        modSeq: later(owner.modSeq, delta.modSeq),
+        messages: owner.messages - gone.messages,
+        octets: owner.octets - gone.octets,
+      });
+      return;
+    }
+    case 'properties': {
+      const before = mailboxOf(draft, delta.mailbox);
+      const { specialUse: _, ...rest } = before;
+      draft.setMailbox(before.id, { ...rest, ...delta.properties });
+      if (before.name === delta.properties.name) return;
+      const owner = draft.account(before.account) as AccountState;
+      const mailboxes = new Map(owner.mailboxes);
+      // In a chain of renames the old name may already be somebody else's.
+      if (mailboxes.get(before.name) === before.id) mailboxes.delete(before.name);
+      mailboxes.set(delta.properties.name, before.id);
+      draft.setAccount({ ...owner, mailboxes });
+      return;
+    }
+    case 'rows': {
+      const before = mailboxOf(draft, delta.mailbox);
+      const after = withRows(before, delta.rows, delta.flagNames, delta.modSeq);
+      changeMessages(draft, before, after, delta.modSeq);
+      return;
+    }
+    case 'flags': {
+      const before = mailboxOf(draft, delta.mailbox);
+      const { uids, change, flagNames, modSeq } = delta;
+      changeMessages(draft, before, withFlags(before, uids, change, flagNames, modSeq), modSeq);
+      return;
+    }
+    case 'expunge': {
+      const before = mailboxOf(draft, delta.mailbox);
+      const after = withoutRows(before, delta.uids, delta.modSeq, rules.vanishedRanges);
+      changeMessages(draft, before, after, delta.modSeq);
+      return;
+    }
+    case 'record': {
+      charge(draft, draft.record(delta.space, delta.key), -1);
+      charge(draft, delta.record, 1);
+      draft.setRecord(delta.space, delta.key, delta.record);
+      return;
+    }
+    case 'recordGone':
+      charge(draft, draft.record(delta.space, delta.key), -1);
+      draft.setRecord(delta.space, delta.key, goneRecord(delta.version));
+      return;
+  }
+}
+
+type Mailbox = NonNullable<ReturnType<Draft['mailbox']>>;
+
+function mailboxOf(draft: Draft, id: MailboxId): Mailbox {
+  const mailbox = draft.mailbox(id);
+  if (!mailbox) throw new Error(`a change names a mailbox that is not there: ${id}`);
+  return mailbox;
+}
+
+function changeMessages(draft: Draft, before: Mailbox, after: Mailbox, modSeq: ModSeq): void {
+  draft.setMailbox(after.id, after);
+  const owner = draft.account(after.account) as AccountState;
+  draft.setAccount({
+    ...owner,
+    modSeq: later(owner.modSeq, modSeq),
+    messages: owner.messages + after.messages - before.messages,
+    octets: owner.octets + after.octets - before.octets,
+  });
+}
+
+function charge(draft: Draft, record: RecordState | undefined, sign: 1 | -1): void {
+  if (!record?.account || record.gone) return;
+  const owner = draft.account(record.account);
+  if (owner && !owner.destroyed) {
+    draft.setAccount({ ...owner, octets: owner.octets + sign * record.octets });
+  }
+}
+
+const later = (a: ModSeq, b: ModSeq) => Math.max(a, b) as ModSeq;
+
+const newAccount = (id: AccountId): AccountState => ({
+  id,
+  destroyed: false,
+  modSeq: 0 as ModSeq,
+  limits: {},
+  mailboxes: new Map(),
+  names: [],
+  messages: 0,
+  octets: 0,
+});

@@ -1,0 +1,258 @@
+/**
+ * One mailbox as a value, and what may happen to it. Every function returns a new value; blocks that did not change are
+ * the same objects in it.
+ */
+import {
+  flagBit,
+  systemFlags,
+  type AccountId,
+  type MailboxId,
+  type MailboxInfo,
+  type MailboxSnapshot,
+  type ModSeq,
+  type Uid,
+  type UidRanges,
+  type UidValidity,
+} from '@mail-server-kit/core';
+import { appendRows, removeRows, spans, type Rows, type StoreBlock } from './block.ts';
+
+/** What may be set from outside. */
+export interface Properties {
+  readonly name: string;
+  readonly specialUse?: string;
+  readonly subscribed: boolean;
+  readonly acl: readonly (readonly [who: AccountId, rights: string])[];
+  readonly metadata: readonly (readonly [entry: string, value: Uint8Array])[];
+}
+
+/** Uids expunged by one write. */
+export interface Vanished {
+  readonly modSeq: ModSeq;
+  readonly uids: UidRanges;
+}
+
+export interface MailboxState extends Properties {
+  readonly id: MailboxId;
+  readonly account: AccountId;
+  readonly uidValidity: UidValidity;
+  readonly uidNext: Uid;
+  readonly highestModSeq: ModSeq;
+  readonly flagNames: readonly string[];
+  readonly blocks: readonly StoreBlock[];
+  readonly messages: number;
+  readonly unseen: number;
+  readonly deleted: number;
+  readonly octets: number;
+  /** Ascending by modseq. */
+  readonly vanished: readonly Vanished[];
+  /** Ranges in `vanished`. */
+  readonly vanishedRanges: number;
+  /** What vanished at or below this is forgotten. */
+  readonly vanishedFrom: ModSeq;
+}
+
+export function emptyMailbox(
+  id: MailboxId,
+  account: AccountId,
+  uidValidity: UidValidity,
+  modSeq: ModSeq,
+  properties: Properties,
+): MailboxState {
+  return {
+    ...properties,
+    id,
+    account,
+    uidValidity,
+    uidNext: 1 as Uid,
+    highestModSeq: modSeq,
+    flagNames: systemFlags,
+    blocks: [],
+    messages: 0,
+    unseen: 0,
+    deleted: 0,
+    octets: 0,
+    vanished: [],
+    vanishedRanges: 0,
+    vanishedFrom: 0 as ModSeq,
+  };
+}
+
+/** Rows with uids of at least `uidNext`, ascending. */
+export function withRows(
+  mailbox: MailboxState,
+  rows: StoreBlock,
+  flagNames: readonly string[],
+  modSeq: ModSeq,
+): MailboxState {
+  const count = rows.uid.length;
+  if (count === 0) return mailbox;
+  let { unseen, deleted, octets } = mailbox;
+  for (let i = 0; i < count; i++) {
+    const flags = rows.flagsLow[i] as number;
+    if (!(flags & flagBit.seen)) unseen++;
+    if (flags & flagBit.deleted) deleted++;
+    octets += rows.size[i] as number;
+  }
+  return {
+    ...mailbox,
+    blocks: appendRows(mailbox.blocks, rows),
+    uidNext: ((rows.uid[count - 1] as number) + 1) as Uid,
+    highestModSeq: Math.max(mailbox.highestModSeq, modSeq) as ModSeq,
+    flagNames,
+    messages: mailbox.messages + count,
+    unseen,
+    deleted,
+    octets,
+  };
+}
+
+/** New flags are `(old & ~clear) | set`, each in two words of 32 bits. */
+export interface FlagChange {
+  readonly clearLow: number;
+  readonly clearHigh: number;
+  readonly setLow: number;
+  readonly setHigh: number;
+}
+
+/** All of `uids` get the modseq. */
+export function withFlags(
+  mailbox: MailboxState,
+  uids: UidRanges,
+  change: FlagChange,
+  flagNames: readonly string[],
+  modSeq: ModSeq,
+): MailboxState {
+  const blocks = mailbox.blocks.slice();
+  let { unseen, deleted } = mailbox;
+  let current = -1;
+  let copy: Rows | undefined;
+  for (const { block, from, end } of spans(mailbox.blocks, uids)) {
+    if (block !== current || !copy) {
+      const old = blocks[block] as StoreBlock;
+      // The other columns are shared with the old block.
+      copy = {
+        ...(old as Rows),
+        flagsLow: old.flagsLow.slice(),
+        flagsHigh: old.flagsHigh.slice(),
+        modSeq: old.modSeq.slice(),
+      };
+      blocks[block] = copy;
+      current = block;
+    }
+    for (let i = from; i < end; i++) {
+      const low = copy.flagsLow[i] as number;
+      const now = (low & ~change.clearLow) | change.setLow;
+      copy.flagsLow[i] = now;
+      copy.flagsHigh[i] = ((copy.flagsHigh[i] as number) & ~change.clearHigh) | change.setHigh;
+      copy.modSeq[i] = modSeq;
+      if ((low ^ now) & flagBit.seen) unseen += now & flagBit.seen ? -1 : 1;
+      if ((low ^ now) & flagBit.deleted) deleted += now & flagBit.deleted ? 1 : -1;
+    }
+  }
+  return {
+    ...mailbox,
+    blocks,
+    unseen,
+    deleted,
+    flagNames,
+    highestModSeq: Math.max(mailbox.highestModSeq, modSeq) as ModSeq,
+  };
+}
+
+/** How many expunges a mailbox remembers for QRESYNC (RFC 7162 section 3.2.5.2), counted in ranges of uids. */
+export const VANISHED_RANGES = 16_384;
+
+export function withoutRows(
+  mailbox: MailboxState,
+  uids: UidRanges,
+  modSeq: ModSeq,
+  keepRanges: number,
+): MailboxState {
+  const gone = spans(mailbox.blocks, uids);
+  let { unseen, deleted, octets, messages } = mailbox;
+  for (const { block, from, end } of gone) {
+    const { flagsLow, size } = mailbox.blocks[block] as StoreBlock;
+    messages -= end - from;
+    for (let i = from; i < end; i++) {
+      const flags = flagsLow[i] as number;
+      if (!(flags & flagBit.seen)) unseen--;
+      if (flags & flagBit.deleted) deleted--;
+      octets -= size[i] as number;
+    }
+  }
+  return {
+    ...mailbox,
+    ...remember(mailbox, { modSeq, uids }, keepRanges),
+    blocks: removeRows(mailbox.blocks, gone),
+    messages,
+    unseen,
+    deleted,
+    octets,
+    highestModSeq: Math.max(mailbox.highestModSeq, modSeq) as ModSeq,
+  };
+}
+
+function remember(
+  mailbox: MailboxState,
+  entry: Vanished,
+  keepRanges: number,
+): Pick<MailboxState, 'vanished' | 'vanishedRanges' | 'vanishedFrom'> {
+  const vanished = [...mailbox.vanished, entry];
+  let vanishedRanges = mailbox.vanishedRanges + entry.uids.length;
+  let { vanishedFrom } = mailbox;
+  if (vanishedRanges <= keepRanges) return { vanished, vanishedRanges, vanishedFrom };
+  // Half of them go at once, so that this is not done again at the next expunge.
+  let drop = 0;
+  while (drop < vanished.length && vanishedRanges > keepRanges / 2) {
+    const oldest = vanished[drop++] as Vanished;
+    vanishedRanges -= oldest.uids.length;
+    vanishedFrom = oldest.modSeq;
+  }
+  return { vanished: vanished.slice(drop), vanishedRanges, vanishedFrom };
+}
+
+export function infoOf(mailbox: MailboxState): MailboxInfo {
+  const { id, account, name, specialUse, subscribed, uidValidity, uidNext } = mailbox;
+  const { highestModSeq, messages, unseen, deleted, octets, acl } = mailbox;
+  const counts = { highestModSeq, messages, unseen, deleted, octets, acl };
+  return {
+    ...{ id, account, name, subscribed, uidValidity, uidNext },
+    ...counts,
+    ...(specialUse === undefined ? {} : { specialUse }),
+  };
+}
+
+const snapshots = new WeakMap<MailboxState, MailboxSnapshot>();
+
+/** The same object as long as nothing has changed. */
+export function snapshotOf(mailbox: MailboxState): MailboxSnapshot {
+  let snapshot = snapshots.get(mailbox);
+  if (!snapshot) {
+    snapshot = Object.freeze({
+      mailbox: mailbox.id,
+      account: mailbox.account,
+      uidValidity: mailbox.uidValidity,
+      uidNext: mailbox.uidNext,
+      highestModSeq: mailbox.highestModSeq,
+      vanishedFrom: mailbox.vanishedFrom,
+      messages: mailbox.messages,
+      flagNames: mailbox.flagNames,
+      blocks: mailbox.blocks,
+    });
+    snapshots.set(mailbox, snapshot);
+  }
+  return snapshot;
+}
+
+/** Uids that vanished after `since`. */
+export function vanishedSince(mailbox: MailboxState, since: ModSeq): UidRanges[] {
+  const { vanished } = mailbox;
+  let low = 0;
+  let high = vanished.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((vanished[middle] as Vanished).modSeq <= since) low = middle + 1;
+    else high = middle;
+  }
+  return vanished.slice(low).map(({ uids }) => uids);
+}

@@ -1,0 +1,228 @@
+/** Writes that concern messages: append, store, copy, move, expunge, replace. */
+import {
+  MAX_UID,
+  MailError,
+  ascending,
+  flagBit,
+  type EmailId,
+  type NewMessage,
+  type Uid,
+  type UidRanges,
+  type WriteResult,
+} from '@mail-server-kit/core';
+import { copyRows, emptyRows, spans, type Rows, type Span, type StoreBlock } from './block.ts';
+import { flagBits, mapFlags } from './flag-bits.ts';
+import type { FlagChange, MailboxState } from './mailbox.ts';
+import { emailIdOf, emailNumber } from './names.ts';
+import type { Planning, WriteOf } from './plan.ts';
+
+/** A column of 32 bits holds the size, and RFC822.SIZE of IMAP4rev1 had no more. */
+const MAX_OCTETS = 0xffff_ffff;
+
+export function append(planning: Planning, write: WriteOf<'append'>): WriteResult {
+  const mailbox = planning.mailbox(write.mailbox);
+  return add(planning, mailbox, write);
+}
+
+/** Appends; `freed`: octets of a message of the same account that goes in the same write. */
+function add(
+  planning: Planning,
+  mailbox: MailboxState,
+  message: NewMessage,
+  freed?: number,
+): WriteResult {
+  const { size, pieces } = planning.content(message.content);
+  const { limits } = planning.account(mailbox.account);
+  if (size > Math.min(limits.messageOctets ?? MAX_OCTETS, MAX_OCTETS)) {
+    throw new MailError('TOOBIG', 'Message too big');
+  }
+  planning.charge(mailbox.account, {
+    octets: size - (freed ?? 0),
+    messages: freed === undefined ? 1 : 0,
+  });
+  const uid = uidsFor(mailbox, 1);
+  const flags = flagBits(mailbox.flagNames, message.flags);
+  const modSeq = planning.nextModSeq(mailbox.account);
+  const emailId = message.emailId ?? nextEmailId(planning);
+  if (message.emailId !== undefined) passEmailId(planning, message.emailId);
+  const kept = planning.materials.keep({ emailId, facts: message.facts, size, pieces });
+  const rows = emptyRows(1, planning.materials.holds);
+  rows.uid[0] = uid;
+  rows.flagsLow[0] = flags.low;
+  rows.flagsHigh[0] = flags.high;
+  rows.size[0] = size;
+  rows.modSeq[0] = modSeq;
+  rows.internalDate[0] = message.internalDate;
+  rows.internalZone[0] = message.internalZone ?? 0;
+  rows.saveDate[0] = message.saveDate ?? planning.now;
+  rows.email[0] = emailNumber(emailId);
+  rows.place[0] = kept.place;
+  rows.placeOctets[0] = kept.octets;
+  if (rows.held) rows.held[0] = kept.held;
+  planning.emit({ kind: 'rows', ...inside(mailbox), modSeq, flagNames: flags.names, rows });
+  return { modSeq, mailbox: mailbox.id, uidValidity: mailbox.uidValidity, uid, emailId };
+}
+
+const inside = ({ id, account }: MailboxState) => ({ mailbox: id, account });
+
+function nextEmailId(planning: Planning): EmailId {
+  const email = planning.draft.counters.email + 1;
+  planning.draft.counters = { ...planning.draft.counters, email };
+  return emailIdOf(email);
+}
+
+/** The store never gives an id that was given to it. */
+function passEmailId(planning: Planning, id: EmailId): void {
+  const number = emailNumber(id);
+  if (number <= planning.draft.counters.email) return;
+  planning.draft.counters = { ...planning.draft.counters, email: number };
+}
+
+/** The first of `count` new uids. @throws MailError LIMIT if there are no more */
+function uidsFor(mailbox: MailboxState, count: number): Uid {
+  // UIDNEXT itself has to stay a number of 32 bits.
+  if (mailbox.uidNext + count > MAX_UID) {
+    throw new MailError('LIMIT', 'The mailbox has used up its uids');
+  }
+  return mailbox.uidNext;
+}
+
+export function store(planning: Planning, write: WriteOf<'store'>): WriteResult {
+  const mailbox = planning.mailbox(write.mailbox);
+  const found = spans(mailbox.blocks, write.uids);
+  if (found.length === 0) return {};
+  const { unchangedSince } = write;
+  const add = flagBits(mailbox.flagNames, write.set ?? write.add ?? []);
+  const remove = flagBits(mailbox.flagNames, write.remove ?? [], 'known');
+  const change: FlagChange = {
+    clearLow: write.set ? 0xffff_ffff : remove.low,
+    clearHigh: write.set ? 0xffff_ffff : remove.high,
+    setLow: add.low,
+    setHigh: add.high,
+  };
+  const changed: number[] = [];
+  const conflicts: number[] = [];
+  for (const { block, from, end } of found) {
+    const { uid, flagsLow, flagsHigh, modSeq } = mailbox.blocks[block] as StoreBlock;
+    for (let i = from; i < end; i++) {
+      if (unchangedSince !== undefined && (modSeq[i] as number) > unchangedSince) {
+        conflicts.push(uid[i] as number);
+        continue;
+      }
+      const low = flagsLow[i] as number;
+      const high = flagsHigh[i] as number;
+      const newLow = ((low & ~change.clearLow) | change.setLow) >>> 0;
+      const newHigh = ((high & ~change.clearHigh) | change.setHigh) >>> 0;
+      if (newLow !== low || newHigh !== high) changed.push(uid[i] as number);
+    }
+  }
+  const result = conflicts.length > 0 ? { conflicts: ascending(conflicts) } : {};
+  if (changed.length === 0) return result;
+  const modSeq = planning.nextModSeq(mailbox.account);
+  const uids = ascending(changed);
+  const flagNames = add.names;
+  planning.emit({ kind: 'flags', ...inside(mailbox), modSeq, flagNames, uids, change });
+  return { ...result, modSeq };
+}
+
+export function copy(planning: Planning, write: WriteOf<'copy' | 'move'>): WriteResult {
+  const source = planning.mailbox(write.mailbox);
+  const target = planning.mailbox(write.to);
+  return transfer(planning, source, target, write.uids, write.op === 'move');
+}
+
+export function transfer(
+  planning: Planning,
+  source: MailboxState,
+  target: MailboxState,
+  uids: UidRanges,
+  move: boolean,
+): WriteResult {
+  const found = spans(source.blocks, uids);
+  const count = found.reduce((sum, { from, end }) => sum + end - from, 0);
+  if (count === 0) return {};
+  if (!move || source.account !== target.account) {
+    planning.charge(target.account, { messages: count, octets: octetsOf(source, found) });
+  }
+  const first = uidsFor(target, count);
+  const modSeq = planning.nextModSeq(target.account);
+  const { rows, from } = gather(source, found, count, planning.materials.holds);
+  const flagNames = mapFlags(source.flagNames, target.flagNames, rows);
+  for (let i = 0; i < count; i++) rows.uid[i] = first + i;
+  rows.modSeq.fill(modSeq);
+  rows.saveDate.fill(planning.now);
+  planning.emit({ kind: 'rows', ...inside(target), modSeq, flagNames, rows });
+  const to: UidRanges = [[first, (first + count - 1) as Uid]];
+  const { uidValidity } = target;
+  const result = { mailbox: target.id, uidValidity, copies: { from, to } };
+  if (!move) return { ...result, modSeq };
+  // One account counts on in the same step: the message leaves and arrives at once.
+  const left = source.account === target.account ? modSeq : planning.nextModSeq(source.account);
+  planning.emit({ kind: 'expunge', ...inside(source), modSeq: left, uids: from });
+  return { ...result, modSeq: left, expunged: from };
+}
+
+function octetsOf(mailbox: MailboxState, found: readonly Span[]): number {
+  let octets = 0;
+  for (const { block, from, end } of found) {
+    const { size } = mailbox.blocks[block] as StoreBlock;
+    for (let i = from; i < end; i++) octets += size[i] as number;
+  }
+  return octets;
+}
+
+/** Copies of rows, and the uids that they had. */
+function gather(
+  mailbox: MailboxState,
+  found: readonly Span[],
+  count: number,
+  held: boolean,
+): { rows: Rows; from: UidRanges } {
+  const rows = emptyRows(count, held);
+  let at = 0;
+  for (const { block, from, end } of found) {
+    copyRows(rows, at, mailbox.blocks[block] as StoreBlock, from, end);
+    at += end - from;
+  }
+  return { rows, from: ascending(rows.uid) };
+}
+
+export function expunge(planning: Planning, write: WriteOf<'expunge'>): WriteResult {
+  const mailbox = planning.mailbox(write.mailbox);
+  const gone: number[] = [];
+  for (const { block, from, end } of spans(mailbox.blocks, write.uids)) {
+    const { uid, flagsLow } = mailbox.blocks[block] as StoreBlock;
+    for (let i = from; i < end; i++) {
+      if (write.onlyDeleted && !((flagsLow[i] as number) & flagBit.deleted)) continue;
+      gone.push(uid[i] as number);
+    }
+  }
+  const expunged = ascending(gone);
+  if (gone.length === 0) return { expunged };
+  const modSeq = planning.nextModSeq(mailbox.account);
+  planning.emit({ kind: 'expunge', ...inside(mailbox), modSeq, uids: expunged });
+  return { expunged, modSeq };
+}
+
+export function replace(planning: Planning, write: WriteOf<'replace'>): WriteResult {
+  const source = planning.mailbox(write.mailbox);
+  const target = planning.mailbox(write.to);
+  const uids: UidRanges = [[write.uid, write.uid]];
+  const [found] = spans(source.blocks, uids);
+  if (!found) throw new MailError('NONEXISTENT', 'No such message');
+  const freed = (source.blocks[found.block] as StoreBlock).size[found.from] as number;
+  const same = source.account === target.account;
+  // The new one first: its content may quote the old one, and the quota counts the difference.
+  const result = add(planning, target, write, same ? freed : undefined);
+  const modSeq = planning.nextModSeq(source.account);
+  planning.emit({ kind: 'expunge', ...inside(source), modSeq, uids });
+  return { ...result, modSeq, expunged: uids };
+}
+
+export function expect(planning: Planning, write: WriteOf<'expectMailbox'>): WriteResult {
+  const { highestModSeq } = planning.mailbox(write.mailbox);
+  if (highestModSeq > write.modSeq) {
+    throw new MailError('CONFLICT', 'The mailbox has changed meanwhile');
+  }
+  return { modSeq: highestModSeq };
+}

@@ -1,0 +1,212 @@
+/** Turns the writes of a commit into deltas, on a draft: each write sees what those before it did. */
+import {
+  MailError,
+  isMailError,
+  type AccountId,
+  type Content,
+  type MailboxId,
+  type ModSeq,
+  type StageId,
+  type Uid,
+  type Write,
+  type WriteResult,
+} from '@mail-server-kit/core';
+import { lowerBound, blockFor, type StoreBlock } from './block.ts';
+import { apply, type Delta, type Rules } from './delta.ts';
+import type { MailboxState } from './mailbox.ts';
+import {
+  cut,
+  type Kept,
+  type Message,
+  type Piece,
+  type Pieces,
+  type RecordBody,
+} from './pieces.ts';
+import * as mailboxes from './plan-mailboxes.ts';
+import * as messages from './plan-messages.ts';
+import * as records from './plan-records.ts';
+import { Draft, type AccountState, type World } from './world.ts';
+
+/** What planning needs of the place where octets are. All of it answers at once. */
+export interface Materials {
+  stage(id: StageId): Pieces | undefined;
+  /** @throws MailError CORRUPTION */
+  message(block: StoreBlock, row: number): Pieces;
+  keep(message: Message): Kept;
+  keepRecord(body: RecordBody): Kept;
+  /** `keep` hands back the message itself, which stays in memory. */
+  readonly holds: boolean;
+}
+
+export class Planning {
+  readonly deltas: Delta[] = [];
+  readonly draft: Draft;
+  readonly #copies = new Map<Uint8Array, Uint8Array>();
+
+  constructor(
+    world: World,
+    readonly materials: Materials,
+    readonly rules: Rules,
+    readonly now: number,
+  ) {
+    this.draft = new Draft(world);
+  }
+
+  emit(delta: Delta): void {
+    apply(this.draft, delta, this.rules);
+    this.deltas.push(delta);
+  }
+
+  /** @throws MailError NONEXISTENT */
+  account(id: AccountId): AccountState {
+    const account = this.draft.account(id);
+    if (!account || account.destroyed) throw new MailError('NONEXISTENT', 'No such account');
+    return account;
+  }
+
+  /** @throws MailError NONEXISTENT */
+  mailbox(id: MailboxId): MailboxState {
+    const mailbox = this.draft.mailbox(id);
+    if (!mailbox) throw new MailError('NONEXISTENT', 'No such mailbox');
+    return mailbox;
+  }
+
+  /** The modseq of the next change in an account. */
+  nextModSeq(id: AccountId): ModSeq {
+    return (this.account(id).modSeq + 1) as ModSeq;
+  }
+
+  /** @throws MailError NONEXISTENT, UNAVAILABLE if a stage is gone, CORRUPTION */
+  content(content: Content): Pieces {
+    const pieces: Piece[] = [];
+    let size = 0;
+    for (const slice of content) {
+      let part: readonly Piece[];
+      let octets: number;
+      if (slice instanceof Uint8Array) {
+        part = slice.length === 0 ? [] : [this.#own(slice)];
+        octets = slice.length;
+      } else {
+        const source = 'stage' in slice ? this.#stage(slice.stage) : this.#stored(slice);
+        const start = Math.max(0, slice.start ?? 0);
+        const end = Math.min(source.size, slice.end ?? source.size);
+        part = cut(source.pieces, start, end);
+        octets = Math.max(0, end - start);
+      }
+      pieces.push(...part);
+      size += octets;
+    }
+    return { size, pieces };
+  }
+
+  /** The caller may use its buffers again; one that it names several times is copied and kept once. */
+  #own(octets: Uint8Array): Uint8Array {
+    if (!this.materials.holds) return octets;
+    let copy = this.#copies.get(octets);
+    if (!copy) this.#copies.set(octets, (copy = Uint8Array.from(octets)));
+    return copy;
+  }
+
+  #stage(id: StageId): Pieces {
+    const stage = this.materials.stage(id);
+    if (!stage) throw new MailError('UNAVAILABLE', 'The message has to be sent again');
+    return stage;
+  }
+
+  #stored({ mailbox, uid }: { mailbox: MailboxId; uid: Uid }): Pieces {
+    const { blocks } = this.mailbox(mailbox);
+    const block = blocks[blockFor(blocks, uid)];
+    const row = block ? lowerBound(block.uid, uid) : 0;
+    if (block?.uid[row] !== uid) throw new MailError('NONEXISTENT', 'No such message');
+    return this.materials.message(block, row);
+  }
+
+  /**
+   * What an account is to have more of.
+   * @throws MailError OVERQUOTA
+   */
+  charge(id: AccountId, more: { octets?: number; messages?: number; mailboxes?: number }): void {
+    const account = this.account(id);
+    const { octets = 0, messages: count = 0, mailboxes: boxes = 0 } = more;
+    const { limits } = account;
+    const over =
+      (octets > 0 && account.octets + octets > (limits.octets ?? Infinity)) ||
+      (count > 0 && account.messages + count > (limits.messages ?? Infinity)) ||
+      (boxes > 0 && account.mailboxes.size + boxes > (limits.mailboxes ?? Infinity));
+    if (over) throw new MailError('OVERQUOTA', 'Quota exceeded');
+  }
+}
+
+export interface Plan {
+  readonly deltas: readonly Delta[];
+  readonly results: readonly WriteResult[];
+}
+
+/** @throws MailError with `write`: the index of the culprit */
+export function plan(
+  world: World,
+  writes: readonly Write[],
+  materials: Materials,
+  rules: Rules,
+  now: number,
+): Plan {
+  const planning = new Planning(world, materials, rules, now);
+  const { counters } = planning.draft;
+  const results = writes.map((write, index) => {
+    try {
+      return planWrite(planning, write);
+    } catch (error) {
+      if (!isMailError(error)) throw error;
+      throw new MailError(error.code, error.message, { cause: error.cause, write: index });
+    }
+  });
+  if (planning.draft.counters !== counters) {
+    planning.deltas.unshift({ kind: 'counters', ...planning.draft.counters });
+  }
+  return { deltas: planning.deltas, results };
+}
+
+function planWrite(planning: Planning, write: Write): WriteResult {
+  switch (write.op) {
+    case 'append':
+      return messages.append(planning, write);
+    case 'store':
+      return messages.store(planning, write);
+    case 'copy':
+    case 'move':
+      return messages.copy(planning, write);
+    case 'expunge':
+      return messages.expunge(planning, write);
+    case 'replace':
+      return messages.replace(planning, write);
+    case 'expectMailbox':
+      return messages.expect(planning, write);
+    case 'createMailbox':
+      return mailboxes.create(planning, write);
+    case 'renameMailbox':
+      return mailboxes.rename(planning, write);
+    case 'deleteMailbox':
+      return mailboxes.remove(planning, write);
+    case 'setMailbox':
+      return mailboxes.set(planning, write);
+    case 'subscribeName':
+      return mailboxes.subscribeName(planning, write);
+    case 'createAccount':
+      return mailboxes.createAccount(planning, write);
+    case 'destroyAccount':
+      return mailboxes.destroyAccount(planning, write);
+    case 'setAccount':
+      return mailboxes.setAccount(planning, write);
+    case 'putRecord':
+      return records.put(planning, write);
+    case 'deleteRecord':
+      return records.remove(planning, write);
+    case 'expectRecord':
+      return records.expect(planning, write);
+    default:
+      throw new TypeError(`not a write: ${JSON.stringify((write as Write).op)}`);
+  }
+}
+
+/** One kind of write. */
+export type WriteOf<Op extends Write['op']> = Extract<Write, { readonly op: Op }>;

@@ -1,0 +1,496 @@
+/**
+ * The MailStore that both stores are: commits planned one after the other on `head`, readers on what is durable. Where
+ * octets and commits are put is the medium's business.
+ */
+import {
+  BLOCK_SIZE,
+  MailError,
+  ascending,
+  intersect,
+  isMailError,
+  normalize,
+  subtract,
+  type Ability,
+  type AccountId,
+  type Change,
+  type Clock,
+  type Commit,
+  type Content,
+  type Cursor,
+  type EmailId,
+  type Facts,
+  type Limits,
+  type Log,
+  type MailStore,
+  type MailboxId,
+  type MailboxInfo,
+  type MailboxSnapshot,
+  type ModSeq,
+  type Part,
+  type Row,
+  type Source,
+  type Stage,
+  type StageId,
+  type StoredRecord,
+  type Uid,
+  type UidRanges,
+  type Write,
+  type WriteResult,
+} from '@mail-server-kit/core';
+import { blockFor, lowerBound, spans, type StoreBlock } from './block.ts';
+import { apply, type Delta, type Rules } from './delta.ts';
+import { Feed, changesOf, cursorOf, type History } from './feed.ts';
+import { compareKeys } from './keys.ts';
+import { infoOf, snapshotOf, vanishedSince, type MailboxState } from './mailbox.ts';
+import { emailNumber } from './names.ts';
+import { cut, type Kept, type Piece, type RecordBody } from './pieces.ts';
+import { plan, type Materials } from './plan.ts';
+import { isThere } from './plan-records.ts';
+import { Repeats } from './repeats.ts';
+import { Draft, World, type AccountState, type RecordState } from './world.ts';
+
+/** A planned commit on its way to the medium. */
+export interface Planned {
+  readonly deltas: readonly Delta[];
+  readonly results: readonly WriteResult[];
+  readonly at: number;
+  readonly id?: string;
+}
+
+export interface Medium extends Materials {
+  stageOctets(
+    octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: { sizeHint?: number; limit?: number },
+  ): Promise<Stage>;
+  discard(stage: StageId): void;
+  /**
+   * Takes a commit. `done` is called once it is durable or lost, in the order of the commits. Returns its place in the order
+   * and the deltas with all places known; undefined: there is no room now, `onRoom` tells when to try again.
+   * @throws MailError LIMIT, UNAVAILABLE: nothing was taken
+   */
+  persist(
+    planned: Planned,
+    done: (error?: MailError) => void,
+  ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined;
+  /** @throws MailError CORRUPTION, EXPUNGED */
+  facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts };
+  /** @throws MailError CORRUPTION */
+  recordBody(kept: Kept): RecordBody;
+  /** @throws MailError CORRUPTION */
+  octets(piece: Piece): Promise<Uint8Array>;
+  /** After the last commit is done. */
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly rules: Rules;
+  readonly history?: History;
+  /** What was there before, and the last position in it. */
+  readonly world?: World;
+  readonly lsn?: number;
+  readonly repeats?: Repeats;
+}
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  readonly id: string | undefined;
+  readonly resolve: (commit: Commit) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** How often records whose time is over are removed; they are not seen before that either. */
+const SWEEP_MS = 600_000;
+
+export class StateStore implements MailStore {
+  readonly abilities: ReadonlySet<Ability> = new Set();
+  readonly world: World;
+  readonly repeats: Repeats;
+  readonly #feed: Feed;
+  readonly #queue: Waiting[] = [];
+  readonly #underWay = new Map<string, Promise<Commit>>();
+  /** Commits that are not durable yet. */
+  #pending = 0;
+  readonly #idle: (() => void)[] = [];
+  #closing: Promise<void> | undefined;
+  #cancelSweep: () => void = () => {};
+
+  constructor(
+    protected readonly medium: Medium,
+    protected readonly options: StoreOptions,
+  ) {
+    this.world = options.world ?? new World();
+    this.repeats = options.repeats ?? new Repeats();
+    this.#feed = new Feed(options.lsn ?? 0, options.history, options.log);
+    this.#sweepLater();
+  }
+
+  stage(
+    octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: { sizeHint?: number; limit?: number } = {},
+  ): Promise<Stage> {
+    this.#open();
+    return this.medium.stageOctets(octets, options);
+  }
+
+  async discard(stage: StageId): Promise<void> {
+    this.medium.discard(stage);
+  }
+
+  commit(writes: readonly Write[], { id }: { id?: string } = {}): Promise<Commit> {
+    if (this.#closing) return Promise.reject(closed());
+    const first = id === undefined ? undefined : this.#known(id);
+    if (first) {
+      for (const stage of stagesOf(writes)) this.medium.discard(stage);
+      return first;
+    }
+    const commit = new Promise<Commit>((resolve, reject) => {
+      this.#queue.push({ writes, id, resolve, reject });
+    });
+    if (id !== undefined) {
+      this.#underWay.set(id, commit);
+      const forget = () => this.#underWay.delete(id);
+      commit.then(forget, forget);
+    }
+    this.advance();
+    return commit;
+  }
+
+  #known(id: string): Promise<Commit> | undefined {
+    const repeat = this.repeats.get(id, this.options.clock.now());
+    if (!repeat) return this.#underWay.get(id);
+    return Promise.resolve({ cursor: cursorOf(repeat.lsn), results: repeat.results });
+  }
+
+  /** Takes up commits that wait, as far as there is room. */
+  protected advance(): void {
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      try {
+        if (!this.#take(next)) return;
+      } catch (error) {
+        if (!isMailError(error, 'UNAVAILABLE')) this.#useUp(next.writes);
+        next.reject(error);
+      }
+      this.#queue.shift();
+    }
+  }
+
+  #take({ writes, id, resolve, reject }: Waiting): boolean {
+    const at = this.options.clock.now();
+    const { deltas, results } = plan(this.world, writes, this.medium, this.options.rules, at);
+    if (deltas.length === 0 && id === undefined) {
+      this.#useUp(writes);
+      // The answer rests on what others have written: it may be told when that is durable.
+      this.#whenIdle(() => resolve({ cursor: cursorOf(this.#feed.last), results }));
+      return true;
+    }
+    let publish = () => {};
+    let lsn = 0;
+    const taken = this.medium.persist(
+      { deltas, results, at, ...(id === undefined ? {} : { id }) },
+      (error) => {
+        this.#pending--;
+        if (error) reject(error);
+        else {
+          publish();
+          if (id !== undefined) this.repeats.add({ id, at, lsn, results }, at);
+          this.#useUp(writes);
+          this.#feed.tell({ lsn, changes: changesOf(deltas, lsn, at) });
+          resolve({ cursor: cursorOf(lsn), results });
+        }
+        if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
+      },
+    );
+    if (!taken) return false;
+    this.#pending++;
+    ({ lsn } = taken);
+    const draft = new Draft(this.world);
+    for (const delta of taken.deltas) apply(draft, delta, this.options.rules);
+    publish = draft.publish();
+    return true;
+  }
+
+  #useUp(writes: readonly Write[]): void {
+    for (const stage of stagesOf(writes)) this.medium.discard(stage);
+  }
+
+  #whenIdle(callback: () => void): void {
+    if (this.#pending === 0) callback();
+    else this.#idle.push(callback);
+  }
+
+  async mailboxes(
+    account: AccountId,
+    { shared = false }: { shared?: boolean } = {},
+  ): Promise<readonly MailboxInfo[]> {
+    const found = this.#mailboxesOf(this.#account(account));
+    if (shared) {
+      for (const id of this.world.shared) {
+        const mailbox = this.world.mailboxes.get(id)?.durable;
+        if (mailbox && mailbox.account !== account && maySee(mailbox, account)) found.push(mailbox);
+      }
+    }
+    return found.map(infoOf).sort((a, b) => compareKeys(a.name, b.name));
+  }
+
+  #account(id: AccountId): AccountState {
+    this.#open();
+    const account = this.world.accounts.get(id)?.durable;
+    if (!account || account.destroyed) throw new MailError('NONEXISTENT', 'No such account');
+    return account;
+  }
+
+  #mailboxesOf(account: AccountState): MailboxState[] {
+    return [...account.mailboxes.values()].flatMap(
+      (id) => this.world.mailboxes.get(id)?.durable ?? [],
+    );
+  }
+
+  async subscribedNames(account: AccountId): Promise<readonly string[]> {
+    return this.#account(account).names;
+  }
+
+  async usage(
+    account: AccountId,
+  ): Promise<{ readonly used: Omit<Limits, 'messageOctets'>; readonly limits: Partial<Limits> }> {
+    const { octets, messages, mailboxes, limits } = this.#account(account);
+    return { used: { octets, messages, mailboxes: mailboxes.size }, limits };
+  }
+
+  async metadata(
+    mailbox: MailboxId,
+  ): Promise<readonly (readonly [entry: string, value: Uint8Array])[]> {
+    return this.#mailbox(mailbox).metadata;
+  }
+
+  #mailbox(id: MailboxId): MailboxState {
+    this.#open();
+    const mailbox = this.world.mailboxes.get(id)?.durable;
+    if (!mailbox) throw new MailError('NONEXISTENT', 'No such mailbox');
+    return mailbox;
+  }
+
+  async open(mailbox: MailboxId): Promise<MailboxSnapshot> {
+    return snapshotOf(this.#mailbox(mailbox));
+  }
+
+  async vanished(snapshot: MailboxSnapshot, since: ModSeq): Promise<UidRanges> {
+    this.#open();
+    const mailbox = this.world.mailboxes.get(snapshot.mailbox)?.durable;
+    const there = uidsOf(snapshot);
+    if (snapshot.uidNext === 1) return [];
+    const notThere = subtract([[1 as Uid, (snapshot.uidNext - 1) as Uid]], there);
+    if (!mailbox || since < mailbox.vanishedFrom) return notThere;
+    // What went after the snapshot is still in it, and must not be told to its holder.
+    return intersect(normalize(vanishedSince(mailbox, since).flat()), notThere);
+  }
+
+  async *fetch(
+    snapshot: MailboxSnapshot,
+    uids: UidRanges,
+    parts: readonly Part[],
+  ): AsyncGenerator<readonly Row[], void> {
+    const blocks = snapshot.blocks as readonly StoreBlock[];
+    let rows: Row[] = [];
+    for (const { block: index, from, end } of spans(blocks, uids)) {
+      const block = blocks[index] as StoreBlock;
+      for (let i = from; i < end; i++) {
+        this.#open();
+        const { emailId, facts } = this.medium.facts(block, i);
+        rows.push({
+          uid: block.uid[i] as Uid,
+          facts: partsOf(facts, parts),
+          ...(parts.includes('ids') ? { emailId } : {}),
+        });
+        if (rows.length === BATCH) {
+          yield rows;
+          rows = [];
+        }
+      }
+    }
+    if (rows.length > 0) yield rows;
+  }
+
+  async *read(source: Source, start = 0, end = Infinity): AsyncGenerator<Uint8Array, void> {
+    this.#open();
+    for (const piece of cut(this.#pieces(source), Math.max(0, start), end)) {
+      yield await this.medium.octets(piece);
+    }
+  }
+
+  #pieces(source: Source): readonly Piece[] {
+    if ('space' in source) {
+      const record = this.#record(source.space, source.key);
+      if (!record) throw new MailError('NONEXISTENT', 'No such record');
+      return this.medium.recordBody(record.kept).content?.pieces ?? [];
+    }
+    const blocks = source.snapshot.blocks as readonly StoreBlock[];
+    const block = blocks[blockFor(blocks, source.uid)];
+    const row = block ? lowerBound(block.uid, source.uid) : 0;
+    if (block?.uid[row] !== source.uid) throw new MailError('NONEXISTENT', 'No such message');
+    return this.medium.message(block, row).pieces;
+  }
+
+  async locate(
+    account: AccountId,
+    emails: readonly EmailId[],
+  ): Promise<
+    readonly { readonly emailId: EmailId; readonly at: readonly (readonly [MailboxId, Uid])[] }[]
+  > {
+    const found = new Map(emails.map((id) => [id, [] as [MailboxId, Uid][]]));
+    const wanted = new Map<number, EmailId[]>();
+    for (const id of found.keys()) {
+      const number = emailNumber(id);
+      wanted.set(number, [...(wanted.get(number) ?? []), id]);
+    }
+    for (const mailbox of this.#mailboxesOf(this.#account(account))) {
+      for (const block of mailbox.blocks) {
+        for (let i = 0; i < block.email.length; i++) {
+          const number = block.email[i] as number;
+          const ids = wanted.get(number);
+          if (!ids) continue;
+          // Below zero it is a hash, and the message itself has to say who it is.
+          const id = number > 0 ? ids[0] : this.medium.facts(block, i).emailId;
+          found.get(id as EmailId)?.push([mailbox.id, block.uid[i] as Uid]);
+        }
+      }
+    }
+    return emails.map((emailId) => ({ emailId, at: found.get(emailId) ?? [] }));
+  }
+
+  async record(space: string, key: string): Promise<StoredRecord | undefined> {
+    this.#open();
+    const record = this.#record(space, key);
+    return record && this.#stored(key, record);
+  }
+
+  #record(space: string, key: string): RecordState | undefined {
+    const record = this.world.spaces.get(space)?.cells.get(key)?.durable;
+    return record && isThere(record, this.options.clock.now()) ? record : undefined;
+  }
+
+  #stored(key: string, record: RecordState): StoredRecord {
+    const { value } = this.medium.recordBody(record.kept);
+    const { version, size } = record;
+    return { key, value, version, ...(size === undefined ? {} : { size }) };
+  }
+
+  async *records(
+    space: string,
+    range: { from?: string; to?: string; limit?: number; reverse?: boolean } = {},
+  ): AsyncGenerator<StoredRecord, void> {
+    const { from, to, limit = Infinity, reverse = false } = range;
+    let left = limit;
+    let at = reverse ? to : from;
+    let again = false;
+    while (left > 0) {
+      this.#open();
+      const keys = this.world.spaces.get(space)?.keys;
+      const page = (reverse ? keys?.pageBefore(at) : keys?.page(at, again)) ?? [];
+      if (page.length === 0) return;
+      for (const key of page) {
+        if (reverse && from !== undefined && compareKeys(key, from) < 0) return;
+        if (!reverse && to !== undefined && compareKeys(key, to) >= 0) return;
+        const record = this.#record(space, key);
+        if (!record) continue;
+        yield this.#stored(key, record);
+        if (--left <= 0) return;
+      }
+      at = page.at(-1);
+      again = true;
+    }
+  }
+
+  changes(
+    since: Cursor | 'start' | 'now',
+    scope: { account?: AccountId; space?: string } = {},
+    signal?: AbortSignal,
+  ): AsyncIterable<Change> {
+    this.#open();
+    return this.#feed.changes(since, scope, signal);
+  }
+
+  subscribe(
+    scope: { accounts?: readonly AccountId[]; mailboxes?: readonly MailboxId[] },
+    listener: (change: Change) => void,
+  ): () => void {
+    this.#open();
+    return this.#feed.subscribe(scope, listener);
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelSweep();
+    await new Promise<void>((resolve) => this.#whenIdle(resolve));
+    for (const { reject } of this.#queue.splice(0)) reject(closed());
+    this.#feed.close();
+    await this.medium.close();
+  }
+
+  #open(): void {
+    if (this.#closing) throw closed();
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep = this.options.clock.after(SWEEP_MS, () => {
+      this.#sweep();
+      this.#sweepLater();
+    });
+  }
+
+  /** Removes records whose time is over. */
+  #sweep(): void {
+    const now = this.options.clock.now();
+    const writes: Write[] = [];
+    for (const [space, { cells }] of this.world.spaces) {
+      for (const [key, { head }] of cells) {
+        if (head && !head.gone && !isThere(head, now)) {
+          writes.push({ op: 'deleteRecord', space, key });
+        }
+      }
+    }
+    if (writes.length === 0) return;
+    this.commit(writes).catch((error: unknown) => {
+      this.options.log({ level: 'warn', service: 'storage', event: 'sweep failed', error });
+    });
+  }
+}
+
+/** Rows that are looked up before others get their turn. */
+const BATCH = BLOCK_SIZE / 4;
+
+const closed = () => new MailError('UNAVAILABLE', 'The store is closed');
+
+function* stagesOf(writes: readonly Write[]): Generator<StageId> {
+  for (const write of writes) {
+    const content: Content = ('content' in write && write.content) || [];
+    for (const slice of content) if ('stage' in slice) yield slice.stage;
+  }
+}
+
+/** RFC 4314 section 2.1: `l` is the right to see the mailbox in a list. */
+const maySee = (mailbox: MailboxState, account: AccountId): boolean =>
+  mailbox.acl.some(([who, rights]) => (who === account || who === ANYONE) && rights.includes('l'));
+
+/** RFC 4314 section 2. */
+const ANYONE = 'anyone' as AccountId;
+
+const uidsOf = (snapshot: MailboxSnapshot): UidRanges =>
+  normalize(snapshot.blocks.flatMap(({ uid }) => ascending(uid)));
+
+function partsOf(facts: Facts, parts: readonly Part[]): Row['facts'] {
+  const { version, ascii } = facts;
+  const out: { -readonly [Name in keyof Row['facts']]: Row['facts'][Name] } = { version, ascii };
+  for (const part of parts) {
+    if (part === 'envelope') out.envelope = facts.envelope;
+    else if (part === 'structure') out.structure = facts.structure;
+    else if (part === 'preview') out.preview = facts.preview;
+    else if (part === 'sort') out.sort = facts.sort;
+    else if (part === 'thread') out.thread = facts.thread;
+  }
+  return out;
+}

@@ -1,0 +1,212 @@
+/**
+ * Everything a store knows, in cells with two values: `head` is what the next commit is planned on, `durable` is what
+ * readers see. A commit moves `head` at once and `durable` when it has reached the disk.
+ */
+import type { AccountId, Limits, MailboxId, ModSeq } from '@mail-server-kit/core';
+import { OrderedKeys } from './keys.ts';
+import type { MailboxState } from './mailbox.ts';
+import type { Kept } from './pieces.ts';
+
+export interface AccountState {
+  readonly id: AccountId;
+  /** Its id is never given again. */
+  readonly destroyed: boolean;
+  /** Given last. */
+  readonly modSeq: ModSeq;
+  readonly limits: Partial<Limits>;
+  /** By name. */
+  readonly mailboxes: ReadonlyMap<string, MailboxId>;
+  /** Subscribed names without a mailbox, sorted. */
+  readonly names: readonly string[];
+  readonly messages: number;
+  /** Of messages and records. */
+  readonly octets: number;
+}
+
+export interface RecordState {
+  readonly version: number;
+  /** A deleted record leaves its version behind. */
+  readonly gone: boolean;
+  readonly kept: Kept;
+  /** Octets of the content; undefined: it has none. */
+  readonly size?: number;
+  /** What counts for the quota: value and content. */
+  readonly octets: number;
+  readonly expires?: number;
+  readonly account?: AccountId;
+}
+
+/** Given last, by the store. */
+export interface Counters {
+  readonly uidValidity: number;
+  readonly mailbox: number;
+  readonly email: number;
+}
+
+export interface Cell<T> {
+  head: T | undefined;
+  durable: T | undefined;
+}
+
+/** Versions of deleted records that a space remembers one by one. */
+const REMEMBERED = 65_536;
+
+export class Space {
+  readonly keys = new OrderedKeys();
+  readonly cells = new Map<string, Cell<RecordState>>();
+  /** Deleted records, oldest first. Beyond REMEMBERED their highest version becomes the floor under all new ones. */
+  readonly gone = new Map<string, number>();
+  floor = 0;
+
+  remember(key: string, version: number): void {
+    this.gone.delete(key);
+    this.gone.set(key, version);
+    if (this.gone.size <= REMEMBERED) return;
+    const [oldest, at] = this.gone.entries().next().value as [string, number];
+    this.gone.delete(oldest);
+    this.floor = Math.max(this.floor, at);
+  }
+}
+
+export class World {
+  readonly accounts = new Map<AccountId, Cell<AccountState>>();
+  readonly mailboxes = new Map<MailboxId, Cell<MailboxState>>();
+  readonly spaces = new Map<string, Space>();
+  /** Mailboxes that others have rights to. */
+  readonly shared = new Set<MailboxId>();
+  readonly counters: Cell<Counters> = {
+    head: { uidValidity: 0, mailbox: 0, email: 0 },
+    durable: { uidValidity: 0, mailbox: 0, email: 0 },
+  };
+}
+
+/** What one commit changes, on top of `head` of a world. Nothing reaches the world before `publish`. */
+export class Draft {
+  readonly #accounts = new Map<AccountId, AccountState>();
+  readonly #mailboxes = new Map<MailboxId, MailboxState | undefined>();
+  readonly #records = new Map<string, Map<string, RecordState>>();
+  #counters: Counters;
+
+  constructor(readonly world: World) {
+    this.#counters = world.counters.head as Counters;
+  }
+
+  get counters(): Counters {
+    return this.#counters;
+  }
+
+  set counters(counters: Counters) {
+    this.#counters = counters;
+  }
+
+  account(id: AccountId): AccountState | undefined {
+    return this.#accounts.get(id) ?? this.world.accounts.get(id)?.head;
+  }
+
+  setAccount(account: AccountState): void {
+    this.#accounts.set(account.id, account);
+  }
+
+  mailbox(id: MailboxId): MailboxState | undefined {
+    if (this.#mailboxes.has(id)) return this.#mailboxes.get(id);
+    return this.world.mailboxes.get(id)?.head;
+  }
+
+  setMailbox(id: MailboxId, mailbox: MailboxState | undefined): void {
+    this.#mailboxes.set(id, mailbox);
+  }
+
+  /** Also a deleted one; undefined: there never was one. */
+  record(space: string, key: string): RecordState | undefined {
+    const drafted = this.#records.get(space)?.get(key);
+    if (drafted) return drafted;
+    const known = this.world.spaces.get(space);
+    const head = known?.cells.get(key)?.head;
+    if (head) return head;
+    const version = known?.gone.get(key) ?? known?.floor ?? 0;
+    return version === 0 ? undefined : goneRecord(version);
+  }
+
+  setRecord(space: string, key: string, record: RecordState): void {
+    let records = this.#records.get(space);
+    if (!records) this.#records.set(space, (records = new Map()));
+    records.set(key, record);
+  }
+
+  /** Records that an account owns. Looks at all of them: it happens when an account is destroyed. */
+  *recordsOf(account: AccountId): Generator<readonly [space: string, key: string]> {
+    for (const [name, { cells }] of this.world.spaces) {
+      for (const [key, { head }] of cells) {
+        const now = this.#records.get(name)?.get(key) ?? head;
+        if (now && !now.gone && now.account === account) yield [name, key];
+      }
+    }
+    for (const [name, records] of this.#records) {
+      for (const [key, now] of records) {
+        const known = this.world.spaces.get(name)?.cells.has(key) ?? false;
+        if (!known && !now.gone && now.account === account) yield [name, key];
+      }
+    }
+  }
+
+  /** Makes it the head. What is returned makes it durable, and must be called in the order of the commits. */
+  publish(): () => void {
+    const steps: (() => void)[] = [];
+    const { world } = this;
+    const put = <T>(cell: Cell<T>, value: T | undefined): void => {
+      cell.head = value;
+      steps.push(() => {
+        cell.durable = value;
+      });
+    };
+    if (this.#counters !== world.counters.head) put(world.counters, this.#counters);
+    for (const [id, account] of this.#accounts) put(cellOf(world.accounts, id), account);
+    for (const [id, mailbox] of this.#mailboxes) {
+      const cell = cellOf(world.mailboxes, id);
+      put(cell, mailbox);
+      steps.push(() => {
+        if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
+        else world.shared.delete(id);
+        if (!cell.head && !mailbox) world.mailboxes.delete(id);
+      });
+    }
+    for (const [name, records] of this.#records) {
+      const space = spaceOf(world, name);
+      for (const [key, record] of records) {
+        const cell = cellOf(space.cells, key);
+        put(cell, record);
+        if (!record.gone) space.keys.add(key);
+        else {
+          steps.push(() => {
+            if (cell.head !== record) return;
+            space.cells.delete(key);
+            space.keys.delete(key);
+            space.remember(key, record.version);
+          });
+        }
+      }
+    }
+    return () => {
+      for (const step of steps) step();
+    };
+  }
+}
+
+export const goneRecord = (version: number): RecordState => ({
+  version,
+  gone: true,
+  kept: { place: 0, octets: 0 },
+  octets: 0,
+});
+
+function cellOf<K, T>(cells: Map<K, Cell<T>>, key: K): Cell<T> {
+  let cell = cells.get(key);
+  if (!cell) cells.set(key, (cell = { head: undefined, durable: undefined }));
+  return cell;
+}
+
+export function spaceOf(world: World, name: string): Space {
+  let space = world.spaces.get(name);
+  if (!space) world.spaces.set(name, (space = new Space()));
+  return space;
+}
