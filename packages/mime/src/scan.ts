@@ -332,12 +332,9 @@ class MessageScanner implements Scanner {
     this.#headerStart = start;
     this.#lineEnd = 0;
     this.#mode = 'header';
-    this.#envelope = new EnvelopeReader(this.#limits);
-    if (
-      ++this.#parts < this.#limits.maxParts &&
-      this.#structure.length < this.#limits.maxStructureOctets
-    )
-      return;
+    this.#parts++;
+    const { maxParts, maxStructureOctets } = this.#limits;
+    if (this.#parts < maxParts && this.#structure.length < maxStructureOctets) return;
     // No room for more: the rest of the message is one part, whatever boundaries it has.
     for (const part of this.#open) part.boundary = undefined;
     this.#boundaries = 0;
