@@ -1,0 +1,186 @@
+/** Turns a received message into the writes of one commit: a copy per mailbox, an entry per relayed recipient. */
+import {
+  isMailError,
+  MailError,
+  type Commit,
+  type Recipient,
+  type Write,
+} from '@mail-server-kit/core';
+import { prependHeader } from '@mail-server-kit/mime';
+import type { Tags } from './filters.ts';
+import type { Received } from './message.ts';
+import { ourFault, reply, replyOf, type Reply } from './reply.ts';
+import type { Accepted, Destination, Session, Transaction } from './session.ts';
+import { received, returnPath } from './trace.ts';
+
+export interface Addressed {
+  readonly recipient: Accepted;
+  readonly tags: readonly Tags[];
+}
+
+interface Planned {
+  readonly write: Write;
+  readonly owners: readonly Accepted[];
+}
+
+/** Who did not get it, with the reason; the others have it durably. Over SMTP all have it or none. */
+export async function file(
+  session: Session,
+  transaction: Transaction,
+  message: Received,
+  addressed: readonly Addressed[],
+): Promise<ReadonlyMap<Accepted, Reply>> {
+  const blamed = new Map<Accepted, Reply>();
+  let left = addressed;
+  for (let attempt = 0; left.length > 0; attempt++) {
+    const planned = await plan(session, transaction, message, left);
+    try {
+      await commit(session, planned, attempt === 0 ? message.id : `${message.id}-${attempt}`);
+      return blamed;
+    } catch (error) {
+      // What the cache says about mailboxes may be older than the store.
+      if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, left);
+      const culprit = ownersOf(planned, error);
+      const answer = answerTo(session, message, error);
+      if (session.settings.kind !== 'lmtp' || culprit.length === 0) {
+        for (const { recipient } of left) {
+          blamed.set(
+            recipient,
+            culprit.length === 0 || culprit.includes(recipient) ? answer : ourFault,
+          );
+        }
+        return blamed;
+      }
+      // LMTP: the others do without it. Should the store have used up the stage with the failed commit, the next
+      // attempt fails for all that are left, and they come again.
+      for (const owner of culprit) blamed.set(owner, answer);
+      left = left.filter(({ recipient }) => !culprit.includes(recipient));
+    }
+  }
+  return blamed;
+}
+
+async function plan(
+  session: Session,
+  { envelope, recipients }: Transaction,
+  message: Received,
+  addressed: readonly Addressed[],
+): Promise<readonly Planned[]> {
+  const { mailboxes, relay } = session.settings;
+  const only = recipients.length === 1 ? recipients[0]?.recipient.forwardPath : undefined;
+  const trace = received(session, { id: message.id, time: message.time, recipient: only });
+  const path = returnPath(envelope.reversePath);
+  const stage = { stage: message.stage.stage };
+  const appends = new Map<string, { write: Write; owners: Accepted[] }>();
+  const queued = new Map<string, { recipients: Recipient[]; owners: Accepted[] }>();
+
+  for (const { recipient, tags } of addressed) {
+    const headers = tags.flatMap((tag) => tag.headers ?? []).join('');
+    for (const destination of recipient.destinations) {
+      if (destination.to === 'relay') {
+        const group = queued.get(headers) ?? { recipients: [], owners: [] };
+        queued.set(headers, group);
+        group.recipients.push(destination.recipient);
+        group.owners.push(recipient);
+        continue;
+      }
+      const mailbox = await mailboxes.find(destination.account, mailboxOf(destination, tags));
+      // Two recipients that lead to one mailbox are one delivery.
+      const key = `${destination.account} ${mailbox}`;
+      const same = appends.get(key);
+      if (same) {
+        same.owners.push(recipient);
+        continue;
+      }
+      const top = Buffer.from(path + headers + trace);
+      appends.set(key, {
+        owners: [recipient],
+        write: {
+          op: 'append',
+          mailbox,
+          content: [top, stage],
+          facts: prependHeader(message.facts, top),
+          flags: [...new Set([...destination.flags, ...tags.flatMap((tag) => tag.flags ?? [])])],
+          internalDate: message.time,
+        },
+      });
+    }
+  }
+
+  const planned: Planned[] = [...appends.values()];
+  for (const [headers, group] of queued) {
+    if (!relay) throw new TypeError('a recipient was accepted for relaying without a relay');
+    const writes = relay.enqueue({ ...envelope, recipients: group.recipients }, [
+      Buffer.from(headers + trace),
+      stage,
+    ]);
+    for (const write of writes) planned.push({ write, owners: group.owners });
+  }
+  return planned;
+}
+
+/** A filter's word counts more than the address: spam for `anna+list` is spam. */
+function mailboxOf(
+  destination: Extract<Destination, { to: 'account' }>,
+  tags: readonly Tags[],
+): string | undefined {
+  return tags.findLast((tag) => tag.mailbox !== undefined)?.mailbox ?? destination.mailbox;
+}
+
+/** Times to ask again for an outcome that is not known, in milliseconds. */
+const PAUSES = [0, 100, 1000, 5000];
+
+async function commit(
+  { settings }: Session,
+  planned: readonly Planned[],
+  id: string,
+): Promise<Commit | undefined> {
+  if (planned.length === 0) return undefined;
+  const writes = planned.map(({ write }) => write);
+  for (const pause of PAUSES) {
+    if (pause > 0) await new Promise<void>((resolve) => void settings.clock.after(pause, resolve));
+    try {
+      return await settings.store.commit(writes, { id });
+    } catch (error) {
+      // With the same id a repeat cannot become a second copy.
+      if (!isMailError(error, 'UNKNOWN')) throw error;
+    }
+  }
+  throw new MailError('UNKNOWN', 'It is not known whether the message was stored, send it again');
+}
+
+function ownersOf(planned: readonly Planned[], error: unknown): readonly Accepted[] {
+  if (
+    !isMailError(error, 'OVERQUOTA', 'TOOBIG', 'LIMIT', 'NONEXISTENT') ||
+    error.write === undefined
+  )
+    return [];
+  return planned[error.write]?.owners ?? [];
+}
+
+function answerTo(
+  { settings, connection }: Session,
+  { id, stage }: Received,
+  error: unknown,
+): Reply {
+  if (isMailError(error, 'OVERQUOTA')) return reply(452, '4.2.2', 'The mailbox is full');
+  if (isMailError(error, 'TOOBIG')) return replyOf(error);
+  settings.log({
+    level: 'error',
+    service: 'smtp',
+    event: 'commit failed',
+    connection,
+    id,
+    size: stage.size,
+    error,
+  });
+  return ourFault;
+}
+
+function forgetMailboxes({ settings }: Session, addressed: readonly Addressed[]): void {
+  for (const { recipient } of addressed) {
+    for (const one of recipient.destinations) {
+      if (one.to === 'account') settings.mailboxes.forget(one.account);
+    }
+  }
+}

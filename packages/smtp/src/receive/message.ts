@@ -1,0 +1,183 @@
+/**
+ * One message, from its first octet to the answer: streamed into the store, seen by filters, then filed for all its
+ * recipients in one commit. 250 is said only when that is durable; whatever is our fault is 4xx; and nothing is
+ * delivered to some recipients of an SMTP message and not to others (separated.ts tells why).
+ */
+import { isMailError, type Facts, type MessageToFilter, type Stage } from '@mail-server-kit/core';
+import type { Body } from './body.ts';
+import { file, type Addressed } from './file.ts';
+import { createPass, tooBig } from './pass.ts';
+import { ourFault, Refused, reply, type Reply } from './reply.ts';
+import { clientOf, type Accepted, type Session, type Transaction } from './session.ts';
+import type { Settings } from './settings.ts';
+import { createSpool, type Spool } from './spool.ts';
+import { missingFields } from './trace.ts';
+import type { Tags } from './filters.ts';
+
+/** One answer for all; LMTP has one for each recipient too, in the order of their RCPTs (RFC 2033 section 4.2). */
+export type Outcome = { readonly refused: Reply } | { readonly each: readonly Reply[] };
+
+/** A message whose octets are staged. */
+export interface Received {
+  /** Of the commit, of the queue, of the Received field. */
+  readonly id: string;
+  readonly stage: Stage;
+  readonly facts: Facts;
+  readonly time: number;
+}
+
+const differ = reply(
+  451,
+  '4.5.3',
+  'The recipients would be answered differently; nothing was delivered, send it again',
+);
+
+/** Never throws. */
+export async function receiveMessage(
+  session: Session,
+  transaction: Transaction,
+  body: Body,
+): Promise<Outcome> {
+  const { store, run, random, clock, hostname, maxMessageOctets } = session.settings;
+  const id = Buffer.from(random.bytes(16)).toString('hex');
+  const spool = run.has('message') || run.has('deliver') ? createSpool() : undefined;
+  const { account } = session;
+  const pass = createPass({
+    settings: session.settings,
+    spool,
+    addition: account && ((header) => missingFields(header, { id, hostname, time: clock.now() })),
+  });
+  const { size } = transaction.envelope;
+  let stage: Stage | undefined;
+  try {
+    stage = await store.stage(pass.octets(body), {
+      limit: maxMessageOctets,
+      ...(size !== undefined && { sizeHint: Math.min(size, maxMessageOctets) }),
+    });
+    const message = { id, stage, facts: pass.facts(), time: clock.now() };
+    return await decide(session, transaction, message, spool);
+  } catch (error) {
+    if (error instanceof Refused) return { refused: error.reply };
+    if (isMailError(error, 'TOOBIG')) return { refused: tooBig(maxMessageOctets) };
+    // A client that left needs no answer, and its leaving is no fault.
+    if (!body.aborted) logFault(session, 'message failed', id, error);
+    return { refused: ourFault };
+  } finally {
+    if (stage)
+      await store
+        .discard(stage.stage)
+        .catch((error) => logFault(session, 'discard failed', id, error));
+    await spool?.close().catch((error) => logFault(session, 'spool failed', id, error));
+  }
+}
+
+/** What is to happen for each recipient: delivered, thrown away, or refused. */
+async function decide(
+  session: Session,
+  transaction: Transaction,
+  message: Received,
+  spool: Spool | undefined,
+): Promise<Outcome> {
+  const { settings } = session;
+  const accepted = reply(250, '2.0.0', `Accepted as ${message.id}`);
+  const { recipients } = transaction;
+  const toFilter = spool && viewFor(session, transaction, message, spool);
+  const seen = toFilter && (await settings.run.stage('message', toFilter));
+  if (seen?.refused) return { refused: seen.refused };
+
+  const replies = new Map<Accepted, Reply>();
+  const addressed: Addressed[] = [];
+  for (const recipient of recipients) {
+    const { recipient: of } = recipient;
+    const own = toFilter && (await settings.run.stage('deliver', { ...toFilter, recipient: of }));
+    const refused = own?.refused ?? (await doesNotFit(settings, recipient, message.stage.size));
+    if (refused) {
+      replies.set(recipient, refused);
+      continue;
+    }
+    replies.set(recipient, accepted);
+    if (seen?.discard || own?.discard || transaction.discard || recipient.discard) continue;
+    const tags: readonly Tags[] = [
+      ...transaction.tags,
+      ...recipient.tags,
+      ...(seen?.tags ?? []),
+      ...(own?.tags ?? []),
+    ];
+    addressed.push({ recipient, tags });
+  }
+
+  const lmtp = settings.kind === 'lmtp';
+  if (!lmtp && [...replies.values()].some((one) => one !== accepted)) {
+    return { refused: oneReply(session, transaction, replies) };
+  }
+  const blamed = await file(session, transaction, message, addressed);
+  for (const [recipient, answer] of blamed) replies.set(recipient, answer);
+  if (blamed.size > 0 && !lmtp) return { refused: oneReply(session, transaction, replies) };
+  settings.log({
+    level: 'info',
+    service: 'smtp',
+    event: 'message received',
+    connection: session.connection,
+    id: message.id,
+    size: message.stage.size,
+    recipients: recipients.length,
+    filed: addressed.length - blamed.size,
+    score: addressed.flatMap(({ tags }) => tags).reduce((sum, { score = 0 }) => sum + score, 0),
+  });
+  return { each: recipients.map((recipient) => replies.get(recipient) ?? accepted) };
+}
+
+/** SMTP's single answer where at least one recipient cannot have the message. */
+function oneReply(
+  { settings }: Session,
+  { envelope }: Transaction,
+  replies: ReadonlyMap<Accepted, Reply>,
+): Reply {
+  const kinds = new Set([...replies.values()].map(({ code }) => Math.floor(code / 100)));
+  if (kinds.size === 1) return [...replies.values()][0] as Reply;
+  for (const [{ recipient }, { code }] of replies) {
+    if (code >= 400) settings.separated.add(envelope.reversePath, recipient.forwardPath);
+  }
+  return differ;
+}
+
+/** With the real size; RCPT knew only what MAIL declared. */
+async function doesNotFit(
+  settings: Settings,
+  { destinations }: Accepted,
+  size: number,
+): Promise<Reply | undefined> {
+  for (const destination of destinations) {
+    if (destination.to !== 'account') continue;
+    const { used, limits } = await settings.store.usage(destination.account);
+    if (size > (limits.messageOctets ?? Infinity)) {
+      return reply(552, '5.3.4', 'The message is too big for this mailbox');
+    }
+    if (used.octets + size > (limits.octets ?? Infinity))
+      return reply(452, '4.2.2', 'The mailbox is full');
+  }
+  return undefined;
+}
+
+function viewFor(
+  session: Session,
+  { envelope, recipients }: Transaction,
+  { stage }: Received,
+  spool: Spool,
+): MessageToFilter {
+  return {
+    client: clientOf(session),
+    envelope: { ...envelope, recipients: recipients.map(({ recipient }) => recipient) },
+    size: stage.size,
+    read: (start, end) => spool.read(start, end),
+  };
+}
+
+function logFault(
+  { settings, connection }: Session,
+  event: string,
+  id: string,
+  error: unknown,
+): void {
+  settings.log({ level: 'error', service: 'smtp', event, connection, id, error });
+}
