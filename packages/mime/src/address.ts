@@ -27,6 +27,8 @@ export function parseAddresses(value: string, limit = 1000): readonly EnvelopeAd
   const rows: EnvelopeAddress[] = [];
   tokens.skip();
   while (!tokens.done && rows.length < limit) {
+    // `a@b, , c@d`: an empty element is none (RFC 5322 section 4.4, obs-addr-list).
+    if (tokens.take(',')) continue;
     const ok = parseGroup(tokens, rows, limit) ?? parseMailbox(tokens, rows);
     if (!ok || tokens.done) break;
     if (!tokens.take(',')) break;
@@ -45,8 +47,9 @@ function parseGroup(tokens: Tokens, rows: EnvelopeAddress[], limit: number): boo
   rows.push({ name: undefined, route: undefined, mailbox: name, host: undefined });
   tokens.take(':');
   while (!tokens.done && !tokens.isAt(';') && rows.length < limit) {
+    if (tokens.take(',')) continue;
     parseMailbox(tokens, rows);
-    if (!tokens.take(',')) break;
+    if (!tokens.isAt(',')) break;
   }
   // The end of the group is shown even if it is cut off, so that markers always come in pairs.
   rows.push({ name: undefined, route: undefined, mailbox: undefined, host: undefined });

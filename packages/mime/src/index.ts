@@ -21,3 +21,11 @@ export {
 } from './transfer-encoding.ts';
 export { createLineEndNormalizer, type LineEndNormalizer } from './line-ends.ts';
 export { htmlToText } from './html.ts';
+export { FOLD_VERSION, foldText } from './fold.ts';
+export {
+  searchText,
+  type SearchField,
+  type SearchText,
+  type SearchTextOptions,
+} from './search-text.ts';
+export { matches, searchByReading, sentDay } from './search.ts';

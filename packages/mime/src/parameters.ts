@@ -27,13 +27,13 @@ export function parseParameters(tokens: Tokens, limit = DEFAULT_LIMIT): readonly
   const plain: Parameter[] = [];
   const sections: Section[] = [];
   while (!tokens.done && plain.length + sections.length < limit) {
-    if (!tokens.isAt(';')) {
+    // Some leave out the first semicolon: `multipart/mixed boundary=x`.
+    const hasSemicolon = tokens.take(';') || plain.length + sections.length === 0;
+    const parameter = hasSemicolon ? parseParameter(tokens) : undefined;
+    if (!parameter) {
       tokens.seek(';');
       continue;
     }
-    tokens.take(';');
-    const parameter = parseParameter(tokens);
-    if (!parameter) continue;
     const section = sectionOf(parameter);
     if (section) sections.push(section);
     else plain.push(parameter);
@@ -48,7 +48,7 @@ function parseParameter(tokens: Tokens): Parameter | undefined {
     const value = tokens.quoted();
     return value === undefined ? undefined : [name, value];
   }
-  return [name, tokens.token() ?? ''];
+  return [name, tokens.unquoted() ?? ''];
 }
 
 /** `name*`, `name*1` or `name*1*`. */

@@ -3,6 +3,7 @@ import { decodeCharset } from './charset.ts';
 import type { Content } from './content.ts';
 import { htmlToText } from './html.ts';
 import { parameterValue } from './parameters.ts';
+import type { PartSink } from './scan.ts';
 import { canDecode, createTransferDecoder } from './transfer-encoding.ts';
 
 /** Characters (RFC 8970 section 3.1). */
@@ -81,16 +82,16 @@ function cut(text: string): string {
 }
 
 /** Chooses and keeps, while the message passes by, what the preview is made of. */
-export class PreviewReader {
+export class PreviewReader implements PartSink {
   readonly #excerpts: Excerpt[] = [];
   #current: Excerpt | undefined;
 
-  /** False: `add` need not be called. */
   get wants(): boolean {
     return this.#current?.wants ?? false;
   }
 
-  /** A part begins that has no parts of its own. */
+  takeHeader(): void {}
+
   open(content: Content): void {
     const { type, subtype, disposition } = content;
     this.#current = undefined;
@@ -110,7 +111,7 @@ export class PreviewReader {
   }
 
   /** At most 200 characters of the first part that has any; '' if none has. */
-  finish(): string {
+  preview(): string {
     for (const excerpt of this.#excerpts) {
       const text = excerpt.text();
       if (text !== '') return text;

@@ -53,12 +53,33 @@ const defaults: Required<ScanOptions> = {
 };
 
 export function createScanner(options: ScanOptions = {}): Scanner {
-  const limits = { ...defaults, ...options };
-  return new MessageScanner({ ...limits, maxDepth: Math.min(limits.maxDepth, 200) });
+  return new MessageScanner(scanLimits(options), new PreviewReader());
 }
 
-/** A line may have 998 characters (RFC 5322 section 2.1.1); what is longer is compared up to here. */
-const MAX_DELIMITER = 1100;
+export function scanLimits(options: ScanOptions): Required<ScanOptions> {
+  const limits = { ...defaults, ...options };
+  return { ...limits, maxDepth: Math.min(limits.maxDepth, 200) };
+}
+
+/** Who wants to know what passes by, besides the structure. */
+export interface PartSink {
+  /** False: the octets of the present part are of no interest. */
+  readonly wants: boolean;
+  /** The header of the message, or of a part or nested message, one character per octet. */
+  takeHeader(header: string, isRoot: boolean): void;
+  /** A part begins that has no parts of its own. */
+  open(content: Content): void;
+  /** Octets of its body; the line end in front of a delimiter may be among them. */
+  add(octets: Buffer): void;
+  close(): void;
+  /** Of the whole message, at its end. */
+  preview(): string;
+}
+
+/** A boundary has at most 70 characters (RFC 2046 section 5.1.1). Of longer ones this much is compared, as Dovecot does. */
+const MAX_BOUNDARY = 80;
+/** Of a line that may be a delimiter this much is looked at. */
+const MAX_DELIMITER = 100;
 
 const LF = 10;
 const CR = 13;
@@ -93,10 +114,10 @@ interface ParsedHeader {
 
 const WAIT = Symbol('more octets are needed');
 
-class MessageScanner implements Scanner {
+export class MessageScanner implements Scanner {
   readonly #limits: Required<ScanOptions>;
   readonly #structure = new StructureWriter();
-  readonly #preview = new PreviewReader();
+  readonly #sink: PartSink;
   readonly #open: OpenPart[] = [];
   #envelope: EnvelopeReader | undefined;
 
@@ -123,8 +144,9 @@ class MessageScanner implements Scanner {
   /** After the present delimiter line a part begins. */
   #isPartNext = false;
 
-  constructor(limits: Required<ScanOptions>) {
+  constructor(limits: Required<ScanOptions>, sink: PartSink) {
     this.#limits = limits;
+    this.#sink = sink;
   }
 
   write(chunk: Uint8Array): void {
@@ -250,14 +272,14 @@ class MessageScanner implements Scanner {
       if (hasBoundary && this.#atLineStart && octets[at] === DASH) {
         const delimiter = this.#delimiterAt(octets, at, isLast);
         if (delimiter) {
-          if (this.#preview.wants) this.#preview.add(octets.subarray(from, at));
+          if (this.#sink.wants) this.#sink.add(octets.subarray(from, at));
           return delimiter === WAIT ? this.#wait(at) : this.#passDelimiter(delimiter, at);
         }
       }
       const lineEnd = octets.indexOf(LF, at);
       if (lineEnd === -1) {
         this.#atLineStart &&= at >= octets.length;
-        if (this.#preview.wants) this.#preview.add(octets.subarray(from));
+        if (this.#sink.wants) this.#sink.add(octets.subarray(from));
         return octets.length;
       }
       at = this.#passLineEnd(octets, lineEnd);
@@ -355,6 +377,7 @@ class MessageScanner implements Scanner {
       else envelope?.take(name, field.value);
     }
     if (!holder) this.#envelope = envelope;
+    this.#sink.takeHeader(this.#header, !holder);
     const { content } = reader;
     const kind = this.#kindOf(content);
     const isTooDeep = kind !== 'leaf' && this.#open.length + 1 >= this.#limits.maxDepth;
@@ -386,10 +409,10 @@ class MessageScanner implements Scanner {
     this.#open.push({
       kind,
       isDigest: kind === 'multipart' && content.subtype.toLowerCase() === 'digest',
-      boundary: boundary || undefined,
+      boundary,
       linesBefore: this.#lines,
     });
-    if (kind === 'leaf') this.#preview.open(content);
+    if (kind === 'leaf') this.#sink.open(content);
     this.#mode = 'body';
   }
 
@@ -397,7 +420,7 @@ class MessageScanner implements Scanner {
     const part = this.#open.pop();
     if (!part) return;
     if (part.boundary !== undefined) this.#boundaries--;
-    if (part.kind === 'leaf') this.#preview.close();
+    if (part.kind === 'leaf') this.#sink.close();
     this.#structure.close(end, Math.max(0, lines - part.linesBefore));
   }
 
@@ -411,7 +434,7 @@ class MessageScanner implements Scanner {
       envelope: new Uint8Array(Buffer.from(envelope, 'latin1')),
       structure,
       ascii: this.#structure.isAscii && isAscii(envelope),
-      preview: this.#preview.finish(),
+      preview: this.#sink.preview(),
       sort: {
         sentDate: parseDate(root.date ?? '')?.time ?? 0,
         subject: baseSubject(root.subject ?? '').text,
@@ -430,7 +453,8 @@ class MessageScanner implements Scanner {
 /** Compared octet by octet, so the plain form is not decoded. */
 function boundaryOf({ parameters }: Content): string | undefined {
   const plain = parameters.find(([name]) => name.toLowerCase() === 'boundary');
-  return plain ? plain[1] : parameterValue(parameters, 'boundary');
+  const boundary = plain ? plain[1] : parameterValue(parameters, 'boundary');
+  return boundary?.slice(0, MAX_BOUNDARY) || undefined;
 }
 
 /** Octets of the blank line at `at`, 0 if it is none. */

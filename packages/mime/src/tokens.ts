@@ -5,6 +5,7 @@
 
 const ATEXT = 1;
 const TOKEN = 2;
+const VALUE = 4;
 
 /** What an octet may be part of. */
 const classes = new Uint8Array(256);
@@ -14,6 +15,7 @@ for (let octet = 33; octet < 256; octet++) {
   if (!'()<>@,;:\\".[]'.includes(char)) classes[octet] = ATEXT;
   // RFC 2045 forbids octets above 127 in a token, but names of attachments come that way.
   if (!'()<>@,;:\\"/[]?='.includes(char)) classes[octet] = (classes[octet] ?? 0) | TOKEN;
+  if (!'();"\\'.includes(char)) classes[octet] = (classes[octet] ?? 0) | VALUE;
 }
 
 const isClass = (code: number, wanted: number) => ((classes[code] ?? 0) & wanted) !== 0;
@@ -112,6 +114,11 @@ export class Tokens {
   /** `token` of MIME, then CFWS. */
   token(): string | undefined {
     return this.#spaced(this.#run(TOKEN, false));
+  }
+
+  /** The value of a parameter that ought to be quoted and is not: `name==?utf-8?B?YQ==?=`, `type=text/html`. Then CFWS. */
+  unquoted(): string | undefined {
+    return this.#spaced(this.#run(VALUE, false));
   }
 
   /** `quoted-string`, then CFWS; undefined if it does not end. Line ends of folding are taken out. */
