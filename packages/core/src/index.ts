@@ -115,4 +115,13 @@ export type {
   SaslOptions,
   SaslStep,
 } from './sasl/exchange.ts';
+export type { SaslClient, SaslClientOptions } from './sasl/client.ts';
+export {
+  createSaslClient,
+  createSaslExchange,
+  isMechanismName,
+  saslMechanisms,
+} from './sasl/mechanisms.ts';
+export { channelBindings } from './sasl/channel-bindings.ts';
+export { makeScramCredentials, type ScramOptions } from './sasl/scram.ts';
 export type { ScramCredentials } from './sasl/scram-credentials.ts';

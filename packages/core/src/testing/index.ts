@@ -3,3 +3,4 @@ export { seededRandom, type SeededRandom } from './random.ts';
 export { duplexPair } from './duplex-pair.ts';
 export { sampleMessages } from './messages.ts';
 export { transcript, type Transcript, type TranscriptClient } from './transcript.ts';
+export { fakeDirectory, type FakeDirectory, type FakeDirectoryOptions } from './directory.ts';
