@@ -47,7 +47,8 @@ export function parseDate(value: string): DateTime | undefined {
   const day = number(words[0]);
   const month = monthOf(words[1]);
   const year = yearOf(words[2]);
-  return assemble(year, month, day, timeOf(words[3]), zoneOf(text, words[4]));
+  const time = timeOf(words[3]);
+  return assemble(year, month, day, time, text.includes(':') ? zoneOf(text, words[4]) : 0);
 }
 
 function asctime([month, day, time, year, zone]: readonly string[]): DateTime | undefined {
@@ -110,7 +111,8 @@ function timeOf(word: string | undefined): number {
 }
 
 function zoneOf(text: string, word: string | undefined): number {
-  const match = /[+-]\d{4}/.exec(text);
+  // Behind the time, because some write the date with hyphens.
+  const match = /[+-]\d{4}/.exec(text.slice(text.lastIndexOf(':') + 1));
   if (!match) return zones[word?.toLowerCase() ?? ''] ?? 0;
   const minutes = Number(match[0].slice(1, 3)) * 60 + Number(match[0].slice(3));
   return match[0].startsWith('-') ? -minutes : minutes;

@@ -26,6 +26,7 @@ interface Section {
 export function parseParameters(tokens: Tokens, limit = DEFAULT_LIMIT): readonly Parameter[] {
   const plain: Parameter[] = [];
   const sections: Section[] = [];
+  tokens.skip();
   while (!tokens.done && plain.length + sections.length < limit) {
     // Some leave out the first semicolon: `multipart/mixed boundary=x`.
     const hasSemicolon = tokens.take(';') || plain.length + sections.length === 0;

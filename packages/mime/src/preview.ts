@@ -10,6 +10,7 @@ import { canDecode, createTransferDecoder } from './transfer-encoding.ts';
 const MAX_CHARACTERS = 200;
 /** Octets of a part looked at. HTML of newsletters has its first word far behind its styles. */
 const MAX_OCTETS = 16 * 1024;
+const FIRST_LOOK = 2 * 1024;
 /** Parts looked at until one has words. */
 const MAX_PARTS = 3;
 
@@ -30,15 +31,21 @@ class Excerpt {
     this.#length += piece.length;
   }
 
+  /** Looks at a little first: mostly that is enough, and HTML to text is the slowest thing in a delivery. */
   text(): string {
-    const { encoding = '7bit', parameters, subtype } = this.content;
+    const octets = Buffer.concat(this.#octets);
+    const { encoding = '7bit' } = this.content;
     if (!canDecode(encoding)) return '';
-    const decoder = createTransferDecoder(encoding);
-    const octets = decoder.write(Buffer.concat(this.#octets));
-    const text = decodeCharset(
-      wholeCharacters(octets),
-      parameterValue(parameters, 'charset') ?? 'us-ascii',
-    );
+    const decoded = createTransferDecoder(encoding).write(octets);
+    const start = this.#textOf(decoded.subarray(0, FIRST_LOOK));
+    const isEnough = decoded.length <= FIRST_LOOK || start.length >= MAX_CHARACTERS;
+    return isEnough ? start : this.#textOf(decoded);
+  }
+
+  #textOf(octets: Buffer): string {
+    const { parameters, subtype } = this.content;
+    const charset = parameterValue(parameters, 'charset') ?? 'us-ascii';
+    const text = decodeCharset(wholeCharacters(octets), charset);
     return cut(subtype.toLowerCase() === 'html' ? htmlToText(text) : text);
   }
 }

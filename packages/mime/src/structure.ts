@@ -96,7 +96,7 @@ export class StructureWriter {
   }
 
   finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#octets, 0, this.#length);
+    return new Uint8Array(this.#octets.subarray(0, this.#length));
   }
 
   #content(content: Content): void {
@@ -148,10 +148,16 @@ export class StructureWriter {
   }
 
   #text(text: string): void {
-    this.isAscii &&= isAscii(text);
     this.#number(text.length);
     this.#reserve(text.length);
-    this.#length += this.#octets.write(text, this.#length, 'latin1');
+    // Most texts are short; a call of Buffer.write costs more than this loop.
+    let seen = 0;
+    for (let at = 0; at < text.length; at++) {
+      const code = text.charCodeAt(at);
+      seen |= code;
+      this.#octets[this.#length++] = code;
+    }
+    if (seen > 127) this.isAscii = false;
   }
 }
 
