@@ -1,0 +1,210 @@
+/** FETCH and UID FETCH (RFC 9051 section 6.4.5), with the modifiers of RFC 4466 section 2.4. */
+import {
+  ascending,
+  flagBit,
+  hasUid,
+  isMailError,
+  type Part,
+  type Row,
+  type Uid,
+  type UidRanges,
+} from '@mail-server-kit/core';
+import { command, type Call } from '../command.ts';
+import type { Dialect } from '../dialect.ts';
+import { switchOnFor } from '../enabling.ts';
+import type { FetchModifier, FetchPart } from '../extension.ts';
+import { flagsPart, macros, uidPart } from '../fetch/items.ts';
+import { CurrentMessage } from '../fetch/message.ts';
+import { no, Refusal } from '../outcome.ts';
+import type { Rows } from '../rows.ts';
+import type { View } from '../view.ts';
+import { Fatal, Problem } from '../wire/problem.ts';
+import type { Reader, SequenceSet } from '../wire/reader.ts';
+
+interface Args {
+  readonly messages: SequenceSet;
+  readonly parts: readonly FetchPart[];
+  readonly modifiers: readonly ReturnType<FetchModifier['parse']>[];
+  readonly enables: readonly { readonly enables?: string }[];
+}
+
+export const fetch = command({
+  name: 'FETCH',
+  state: 'selected',
+  uid: true,
+  holdsNumbers: true,
+
+  parse(read, { dialect, uid }): Args {
+    const messages = read.sequenceSet();
+    read.sp();
+    const enables: { enables?: string }[] = [];
+    const parts = readItems(read, dialect, enables);
+    const modifiers = !read.skip(' ') ? [] : read.list(() => readModifier(read, dialect));
+    read.end();
+    for (const { also = [] } of modifiers) {
+      for (const part of also) if (!parts.includes(part)) parts.push(part);
+    }
+    // "the UID of a message is implicitly returned" (RFC 9051 section 6.4.9).
+    if (uid && !parts.includes(uidPart)) parts.unshift(uidPart);
+    return { messages, parts, modifiers, enables: [...enables, ...modifiers] };
+  },
+
+  async run(call) {
+    const { session, args, uid } = call;
+    const { view } = session;
+    switchOnFor(session, args.enables);
+    const asked = view.uidsOf(args.messages, uid);
+    const uids = args.modifiers.reduce(
+      (set, { only }) => (only ? filtered(view, set, only) : set),
+      asked,
+    );
+    const seen = await setSeen(call, uids);
+    await show(call, uids, seen);
+    if (!uid && view.hasGone(asked)) {
+      // Told at the next chance (RFC 2180 section 4.1.2).
+      throw no('EXPUNGEISSUED', 'Some of the messages are no longer there');
+    }
+  },
+});
+
+function readItems(read: Reader, dialect: Dialect, enables: { enables?: string }[]): FetchPart[] {
+  if (read.next !== '(') {
+    const name = read.name('a FETCH item');
+    const macro = macros.get(name);
+    return macro ? [...macro] : [readItem(read, name, dialect, enables)];
+  }
+  const parts = read.list(() => readItem(read, read.name('a FETCH item'), dialect, enables));
+  return [...new Set(parts)];
+}
+
+function readItem(
+  read: Reader,
+  name: string,
+  dialect: Dialect,
+  enables: { enables?: string }[],
+): FetchPart {
+  const item = dialect.fetchItems.get(name);
+  if (!item) throw new Problem(`Unknown FETCH item ${name.slice(0, 32)}`);
+  enables.push(item);
+  return item.parse(read);
+}
+
+function readModifier(read: Reader, dialect: Dialect): ReturnType<FetchModifier['parse']> {
+  const name = read.keyword('a FETCH modifier');
+  const modifier = dialect.fetchModifiers.get(name);
+  if (!modifier) throw new Problem(`Unknown FETCH modifier ${name.slice(0, 32)}`);
+  return modifier.parse(read);
+}
+
+function filtered(view: View, set: UidRanges, only: (rows: Rows) => boolean): UidRanges {
+  const rows = view.rows(set);
+  const uids: Uid[] = [];
+  while (rows.next()) if (only(rows)) uids.push(rows.uid);
+  return ascending(uids);
+}
+
+/**
+ * Sets \Seen where an item asks for it, in one commit for the whole command and before the first message is shown, so
+ * that each response can tell the new flags too. Returns the messages that were not \Seen before.
+ */
+async function setSeen(call: Call<'selected', Args>, uids: UidRanges): Promise<UidRanges> {
+  const { store, view } = call.session;
+  if (view.readOnly || !call.args.parts.some((part) => part.setsSeen)) return [];
+  const unseen = filtered(
+    view,
+    uids,
+    ({ block, row }) => ((block.flagsLow[row] as number) & flagBit.seen) === 0,
+  );
+  if (unseen.length === 0) return [];
+  await store.commit([{ op: 'store', mailbox: view.mailbox, uids: unseen, add: ['\\Seen'] }]);
+  view.touch();
+  await call.report({ spare: (uid) => hasUid(unseen, uid) });
+  return unseen;
+}
+
+/** Shows the messages, one FETCH response each. */
+async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRanges): Promise<void> {
+  const { session, respond, args } = call;
+  const { view, store } = session;
+  const rows = view.rows(uids);
+  const message = new CurrentMessage(session, rows, respond);
+  const facts = [...new Set(args.parts.flatMap((part) => part.parts ?? []))];
+  const flagged = args.parts.includes(flagsPart);
+  let failure: unknown;
+
+  const one = async (row: Row | undefined, parts: readonly FetchPart[]): Promise<void> => {
+    const mark = respond.out.mark();
+    try {
+      await message.take(row);
+      await write(message, parts);
+    } catch (error) {
+      // A response that is half out cannot be taken back: the client would read the next one as its text.
+      if (!isOneMessages(error)) throw error;
+      if (!respond.out.rewind(mark)) throw new Fatal('A message could not be read to its end');
+      failure ??= error;
+    }
+    if (respond.out.full) await respond.out.flush();
+  };
+  const partsOf = (uid: number): readonly FetchPart[] => {
+    if (flagged || !hasUid(seen, uid)) return args.parts;
+    return [...args.parts, flagsPart];
+  };
+
+  if (facts.length > 0) {
+    for await (const batch of store.fetch(view.snapshot, uids, facts as readonly Part[])) {
+      for (const row of batch) {
+        while (rows.next() && rows.uid < row.uid);
+        if (rows.uid === row.uid) await one(row, partsOf(row.uid));
+      }
+    }
+  } else if (args.parts.every((part) => part.setsSeen === undefined)) {
+    await showColumns(message, args.parts);
+  } else {
+    while (rows.next()) await one(undefined, partsOf(rows.uid));
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** What the columns answer, 100,000 messages in one go: no promise for each of them. */
+async function showColumns(message: CurrentMessage, parts: readonly FetchPart[]): Promise<void> {
+  const { out } = message.respond;
+  while (message.rows.next()) {
+    begin(message);
+    for (let i = 0; i < parts.length; i++) {
+      if (i > 0) out.octets(space);
+      const wait = (parts[i] as FetchPart).write(message);
+      if (wait) await wait;
+    }
+    out.octets(end);
+    if (out.full) await out.flush();
+  }
+}
+
+const star = Buffer.from('* ');
+const fetchOpen = Buffer.from(' FETCH (');
+const space = Buffer.from(' ');
+const end = Buffer.from(')\r\n');
+
+function begin({ respond, view, rows }: CurrentMessage): void {
+  respond.out.octets(star).number(view.numberOf(rows)).octets(fetchOpen);
+}
+
+async function write(message: CurrentMessage, parts: readonly FetchPart[]): Promise<void> {
+  const { out } = message.respond;
+  begin(message);
+  let first = true;
+  for (const part of parts) {
+    if (!first) out.octets(space);
+    first = false;
+    await part.write(message);
+  }
+  out.octets(end);
+}
+
+/** Only this message cannot be shown; the others can. */
+function isOneMessages(error: unknown): boolean {
+  return (
+    error instanceof Refusal ||
+    isMailError(error, 'EXPUNGED', 'CORRUPTION', 'NONEXISTENT', 'CANNOT')
+  );
+}

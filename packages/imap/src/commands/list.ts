@@ -1,0 +1,129 @@
+/** LIST, basic and extended (RFC 9051 section 6.3.9). */
+import { command, type Parsing } from '../command.ts';
+import type { ListSelection, ListShow } from '../extension.ts';
+import type { ListEntry } from '../list-entry.ts';
+import { entriesOf } from '../list/entries.ts';
+import { glob, type Glob } from '../list/glob.ts';
+import { listAttributes, writeList } from '../list/response.ts';
+import { parentsOf } from '../mailboxes.ts';
+import { Problem } from '../wire/problem.ts';
+import type { Reader } from '../wire/reader.ts';
+
+/** Patterns in one command. */
+const MOST_PATTERNS = 50;
+
+export const list = command({
+  name: 'LIST',
+  state: 'authenticated',
+
+  parse(read, parsing) {
+    const selections = read.next === '(' ? readSelections(read, parsing) : [];
+    if (selections.length > 0 || read.next === ' ') read.sp();
+    const reference = read.mailbox();
+    read.sp();
+    const multiple = read.next === '(';
+    const patterns = multiple ? read.list(() => read.listMailbox()) : [read.listMailbox()];
+    if (patterns.length > MOST_PATTERNS) throw new Problem('Too many patterns', 'LIMIT');
+    const returns = read.skip(' ') ? readReturns(read, parsing) : [];
+    read.end();
+    const basic = selections.length === 0 && !multiple && returns.length === 0;
+    return { selections, reference, patterns, returns, basic };
+  },
+
+  async run(call) {
+    const { session, args, respond } = call;
+    const { reference, patterns, selections } = args;
+    // "An empty mailbox name argument is a special request to return the hierarchy delimiter and the root name" (RFC 9051
+    // section 6.3.9); it is not special in the extended form.
+    if (args.basic && patterns[0] === '') {
+      respond.untagged('LIST (\\Noselect) "/" ""');
+      return;
+    }
+    const { listReturns } = session.wiring.dialect;
+    const implied = selections.flatMap(({ returns = [] }) => returns);
+    const shows: ListShow[] = [
+      ...args.returns,
+      ...implied.flatMap(
+        (name) => listReturns.get(name)?.parse(undefined as never, undefined as never) ?? [],
+      ),
+    ];
+    const entries = await entriesOf(session);
+    const wanted = (entry: ListEntry): boolean =>
+      selections.length === 0
+        ? entry.info !== undefined || entry.hasChildren
+        : selections.every(({ matches }) => !matches || matches(entry));
+    const globs = patterns.map((pattern) => glob(reference + pattern));
+    const recursive = selections.some(({ name }) => name === 'RECURSIVEMATCH');
+    const below = recursive ? parentsOfWanted(entries, wanted, globs) : new Set<string>();
+
+    for (const entry of entries) {
+      if (!globs.some((fits) => fits(entry.name))) continue;
+      const chosen = wanted(entry);
+      if (!chosen && !below.has(entry.name)) continue;
+      const attributes = listAttributes(entry);
+      for (const show of shows) {
+        for (const attribute of show.attributes?.(entry) ?? []) {
+          if (!attributes.includes(attribute)) attributes.push(attribute);
+        }
+      }
+      const extended = below.has(entry.name) ? childInfo(selections) : '';
+      writeList(respond, attributes, entry.name, { extended });
+      for (const show of shows) await show.after?.(entry, call);
+      if (respond.out.full) await respond.out.flush();
+    }
+  },
+});
+
+function readSelections(read: Reader, { dialect }: Parsing): ListSelection[] {
+  const selections = read.list(
+    () => {
+      const name = read.keyword('a selection option');
+      const row = dialect.listSelections.get(name);
+      if (!row) throw new Problem(`Unknown selection option ${name.slice(0, 32)}`);
+      return row;
+    },
+    { empty: true },
+  );
+  const has = (kind: ListSelection['kind']): boolean => selections.some((row) => row.kind === kind);
+  if (has('modifier') && !has('base')) {
+    throw new Problem('RECURSIVEMATCH needs an option that selects (RFC 9051 section 6.3.9.1)');
+  }
+  return selections;
+}
+
+function readReturns(read: Reader, parsing: Parsing): ListShow[] {
+  if (!read.skipWord('RETURN')) throw read.problem('RETURN');
+  read.sp();
+  return read.list(
+    () => {
+      const name = read.keyword('a return option');
+      const row = parsing.dialect.listReturns.get(name);
+      if (!row) throw new Problem(`Unknown return option ${name.slice(0, 32)}`);
+      return row.parse(read, parsing);
+    },
+    { empty: true },
+  );
+}
+
+/**
+ * Levels above what is selected but does not fit the patterns itself: there CHILDINFO says that something is below (RFC
+ * 9051 section 6.3.9.6).
+ */
+function parentsOfWanted(
+  entries: readonly ListEntry[],
+  wanted: (entry: ListEntry) => boolean,
+  globs: readonly Glob[],
+): Set<string> {
+  const parents = new Set<string>();
+  for (const entry of entries) {
+    if (!wanted(entry) || globs.some((fits) => fits(entry.name))) continue;
+    for (const parent of parentsOf(entry.name)) parents.add(parent);
+  }
+  return parents;
+}
+
+/** Options in quotes: "The selection options are always returned quoted" (RFC 9051 section 9). */
+function childInfo(selections: readonly ListSelection[]): string {
+  const names = selections.filter(({ kind }) => kind === 'base').map(({ name }) => `"${name}"`);
+  return ` ("CHILDINFO" (${names.join(' ')}))`;
+}

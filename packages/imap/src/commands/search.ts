@@ -1,0 +1,121 @@
+/** SEARCH and UID SEARCH (RFC 9051 section 6.4.4), with the result variable `$` (section 6.4.4.1). */
+import { intersect, unite, type UidRange, type UidRanges } from '@mail-server-kit/core';
+import { command, type Call } from '../command.ts';
+import { switchOnFor } from '../enabling.ts';
+import type { SearchReturn } from '../extension.ts';
+import { evaluate } from '../search/evaluate.ts';
+import { readProgram, type SearchProgram } from '../search/parse.ts';
+import { Problem } from '../wire/problem.ts';
+
+interface Args {
+  /** Undefined: no RETURN was given. */
+  readonly returns: readonly SearchReturn[] | undefined;
+  readonly program: SearchProgram;
+}
+
+export const search = command({
+  name: 'SEARCH',
+  state: 'selected',
+  uid: true,
+  holdsNumbers: true,
+
+  parse(read, { dialect, limits }): Args {
+    let returns: SearchReturn[] | undefined;
+    if (read.skipWord('RETURN')) {
+      read.sp();
+      returns = read.list(
+        () => {
+          const name = read.keyword('a return option');
+          const row = dialect.searchReturns.get(name);
+          if (!row) throw new Problem(`Unknown return option ${name.slice(0, 32)}`);
+          return row;
+        },
+        { empty: true },
+      );
+      read.sp();
+    }
+    return { returns, program: readProgram(read, { dialect, limits }) };
+  },
+
+  async run(call) {
+    const { session, args } = call;
+    const { store, view } = session;
+    const { returns, program } = args;
+    switchOnFor(session, program.extras);
+    const saving = returns?.some(({ name }) => name === 'SAVE') ?? false;
+    let found: UidRanges;
+    try {
+      const everything: UidRanges = [
+        [1, Math.max(1, view.snapshot.uidNext - 1)] as unknown as UidRange,
+      ];
+      const uidsOf = view.uidsOf.bind(view);
+      found = present(call, await evaluate(program.node, everything, { store, view, uidsOf }));
+    } catch (error) {
+      // "the server MUST set the content of the search result variable to the empty sequence" (RFC 9051 section 6.4.4.1).
+      if (saving) view.saved = [];
+      throw error;
+    }
+    if (saving) view.saved = saved(returns ?? [], found);
+    answer(call, found);
+  },
+});
+
+/** Sets name numbers between those that are there; what is found has messages only. */
+function present({ session: { view } }: Call<'selected', Args>, uids: UidRanges): UidRanges {
+  const out: [number, number][] = [];
+  const rows = view.rows(uids);
+  let last: [number, number] | undefined;
+  while (rows.next()) {
+    if (last && rows.uid === last[1] + 1) last[1] = rows.uid;
+    else out.push((last = [rows.uid, rows.uid]));
+  }
+  return intersect(uids, out as unknown as UidRanges);
+}
+
+/** Only MIN and MAX save what they name; with anything else all that was found is saved. */
+function saved(returns: readonly SearchReturn[], found: UidRanges): UidRanges {
+  const shown = returns.filter(({ name }) => name !== 'SAVE');
+  if (shown.length === 0 || shown.some(({ saves }) => !saves)) return found;
+  return shown.reduce<UidRanges>((set, { saves }) => unite(set, saves?.(found) ?? []), []);
+}
+
+function answer(
+  { session, args, respond, uid, tag }: Call<'selected', Args>,
+  found: UidRanges,
+): void {
+  const { view, enabled } = session;
+  const { returns, program } = args;
+  const numbers = uid ? found : view.numbersOf(found);
+  const { out } = respond;
+  const extras = found.length === 0 ? [] : program.extras;
+
+  // "SEARCH (without RETURN) is the same as RETURN (ALL)" once IMAP4rev2 is enabled (RFC 9051 section 6.4.4).
+  if (!returns && !enabled.has('IMAP4REV2')) {
+    out.text('* SEARCH');
+    for (const [first, last] of numbers) {
+      for (let number = first as number; number <= last; number++) out.text(' ').number(number);
+    }
+    for (const extra of extras) out.text(` (${extra.name} ${extra.value(found, view)})`);
+    out.text('\r\n');
+    return;
+  }
+  const rows = returns ?? [];
+  const shown =
+    rows.length > 0
+      ? rows
+      : [...session.wiring.dialect.searchReturns.values()].filter(({ name }) => name === 'ALL');
+  // RETURN (SAVE) alone answers with the tagged OK only (RFC 9051 section 6.4.4.1).
+  if (shown.every(({ name }) => name === 'SAVE')) return;
+  out.text('* ESEARCH (TAG ').string(tag).text(')');
+  if (uid) out.text(' UID');
+  for (const { name, value } of shown) {
+    const write = value?.(numbers, respond);
+    if (!write) continue;
+    out.text(` ${name} `);
+    write();
+  }
+  // Of what is returned, if that is MIN and MAX only (RFC 7162 section 3.1.10).
+  const told = saved(rows, found);
+  for (const extra of extras) out.text(` ${extra.name} ${extra.value(told, view)}`);
+  out.text('\r\n');
+}

@@ -1,0 +1,425 @@
+/**
+ * One socket: reads a command, runs it, answers, and only then looks at the next. RFC 9051 section 5.5 lets a server begin
+ * several at once if it can prove that they do not touch each other; the proof costs more than it saves where the store
+ * answers from memory.
+ */
+import { channelBindings, isMailError, MailError, type Account } from '@mail-server-kit/core';
+import type { Duplex } from 'node:stream';
+import { capabilities } from './capabilities.ts';
+import { ANSWERED, type Command, type Completion, type Talk } from './command.ts';
+import { bad, no, Refusal } from './outcome.ts';
+import { Respond } from './respond.ts';
+import { secured } from './secure.ts';
+import { inState, type Peer, type Session, type Wiring } from './session.ts';
+import { Upload } from './upload.ts';
+import type { View } from './view.ts';
+import { Closed, Input } from './wire/input.ts';
+import { literalHeader, type LiteralHeader } from './wire/literal.ts';
+import { Fatal, Problem } from './wire/problem.ts';
+import { Reader, type ReaderOptions } from './wire/reader.ts';
+import { Writer } from './wire/writer.ts';
+
+const CRLF = Buffer.from('\r\n');
+
+/** Milliseconds after the goodbye until the socket is closed from our side. */
+const LINGER = 10_000;
+
+/** What the first line of a command says. */
+interface Begun {
+  readonly command: Command;
+  readonly uid: boolean;
+  /** Octets of the line up to the arguments. */
+  readonly at: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class Connection implements Talk {
+  readonly session: Session;
+  /** The session, to change. */
+  readonly #state: Mutable<Session>;
+  #stream: Duplex;
+  #input!: Input;
+  #out!: Writer;
+  #respond!: Respond;
+  #ending = false;
+  #farewell: string | undefined;
+  #idle = true;
+  #line: Promise<Buffer> | undefined;
+  #bads = 0;
+  #failedLogins = 0;
+  #tag = '*';
+
+  constructor(stream: Duplex, peer: Peer, wiring: Wiring) {
+    this.#stream = stream;
+    const enabled = new Set<string>();
+    const session: Mutable<Session> = {
+      wiring,
+      peer,
+      enabled,
+      account: undefined,
+      store: undefined,
+      view: undefined,
+      get utf8() {
+        return enabled.has('IMAP4REV2') || enabled.has('UTF8=ACCEPT');
+      },
+      wording: {
+        besideFlags: [],
+        get recent() {
+          return !enabled.has('IMAP4REV2');
+        },
+      },
+    };
+    this.#state = session;
+    this.session = session as Session;
+    this.#attach(stream);
+  }
+
+  /** Serves the client until one of the two ends it. Never rejects. */
+  async serve(): Promise<void> {
+    const { clock, limits, log } = this.session.wiring;
+    const cancel = clock.after(limits.loginTimeout, () => {
+      if (!this.session.account) this.#input.interrupt(new Fatal('The login took too long'));
+    });
+    try {
+      this.#out.text(`* OK [${capabilities(this.session)}] IMAP server ready\r\n`);
+      while (!this.#ending) await this.#command();
+    } catch (error) {
+      if (error instanceof Fatal) this.#bye(error.message, error.code);
+      else if (!(error instanceof Closed)) {
+        this.#log('error', 'connection failed', { error });
+        this.#bye('Internal error', 'SERVERBUG');
+      }
+    } finally {
+      cancel();
+      this.session.view?.close();
+      this.#out.push();
+      this.#stream.end();
+      // A client that never reads its goodbye must not hold the socket.
+      this.#stream.once(
+        'close',
+        clock.after(LINGER, () => this.#stream.destroy()),
+      );
+      log({
+        level: 'debug',
+        service: 'imap',
+        event: 'connection closed',
+        connection: this.session.peer.connection,
+      });
+    }
+  }
+
+  /** Lets the command under way finish, then says BYE. */
+  drain(text: string): void {
+    this.#farewell ??= text;
+    if (this.#idle) this.#input.interrupt(new Fatal(text, 'UNAVAILABLE'));
+  }
+
+  destroy(): void {
+    this.#input.interrupt(new Closed('the server stops'));
+    this.#stream.destroy();
+  }
+
+  async goAhead(text: string): Promise<void> {
+    this.#out.text(`+ ${text}\r\n`);
+    await this.#out.flush();
+  }
+
+  line(): Promise<Buffer> {
+    // IDLE that fails leaves a line half awaited: it is the one that comes next.
+    return (this.#line ??= this.#awaitLine());
+  }
+
+  async #awaitLine(): Promise<Buffer> {
+    const { limits } = this.session.wiring;
+    this.#idle = true;
+    try {
+      return await this.#input.line({
+        limit: this.#lineLimit,
+        patience: limits.idleTimeout,
+        impatient: 'Idle for too long',
+      });
+    } finally {
+      this.#idle = false;
+      this.#line = undefined;
+    }
+  }
+
+  flush(): Promise<void> {
+    return this.#out.flush();
+  }
+
+  login(account: Account): void {
+    const { access } = this.session.wiring;
+    if (!account.protocols.has('imap')) {
+      throw new MailError('AUTHORIZATIONFAILED', 'IMAP is switched off for this account');
+    }
+    this.#state.account = account;
+    this.#state.store = access.storeFor(account.id);
+    this.#log('info', 'login', {});
+  }
+
+  loginFailed(): void {
+    this.#log('info', 'login failed', { remoteAddress: this.session.peer.remoteAddress });
+    if (++this.#failedLogins < this.session.wiring.limits.failedLogins) return;
+    this.#farewell ??= 'Too many failed logins';
+  }
+
+  select(view: View | undefined): void {
+    this.session.view?.close();
+    this.#state.view = view;
+  }
+
+  async startTls(text: string): Promise<void> {
+    const { tls, clock, limits } = this.session.wiring;
+    if (!tls) throw bad('There is no TLS here');
+    // Whatever came in plaintext behind STARTTLS may be somebody else's (RFC 9051 section 11.1): it is forgotten, here
+    // and in the socket, before the client can have begun its handshake.
+    const dropped = this.#input.drop();
+    if (dropped > 0) this.#log('warn', 'plaintext after STARTTLS dropped', { octets: dropped });
+    this.#out.text(`${this.#tag} OK ${text}\r\n`).push();
+    this.#input.release();
+    const socket = await secured(this.#stream, tls, clock, limits.loginTimeout);
+    this.#attach(socket);
+    this.#bads = 0;
+    this.#state.enabled.clear();
+    this.#state.peer = { ...this.session.peer, secure: true, bindings: channelBindings(socket) };
+  }
+
+  end(): void {
+    this.#ending = true;
+  }
+
+  #attach(stream: Duplex): void {
+    const { clock, limits } = this.session.wiring;
+    this.#stream = stream;
+    this.#out = new Writer(stream, clock, limits.stallTimeout);
+    this.#input = new Input(stream, clock, () => this.#out.flush());
+    this.#respond = new Respond(this.#out, this.session);
+  }
+
+  get #lineLimit(): number {
+    const { limits } = this.session.wiring;
+    return this.session.account ? limits.lineOctets : limits.lineBeforeLogin;
+  }
+
+  get #reading(): ReaderOptions {
+    return { utf8Names: this.session.utf8, depth: this.session.wiring.limits.depth };
+  }
+
+  async #command(): Promise<void> {
+    if (this.#farewell !== undefined) throw new Fatal(this.#farewell, 'UNAVAILABLE');
+    this.#tag = '*';
+    const line = await this.line();
+    let header = literalHeader(line);
+    let upload: Upload | undefined;
+    try {
+      const begun = this.#begin(line);
+      const parts: Buffer[] = [line];
+      let octets = line.length;
+      for (let count = 1; header; count++) {
+        if (begun.command.streams) {
+          upload = this.#uploadAt(header, parts, begun);
+          if (upload) {
+            parts.push((parts.pop() as Buffer).subarray(0, header.at));
+            header = undefined;
+            break;
+          }
+        }
+        octets += header.size;
+        this.#checkLiteral(header, octets, count);
+        if (header.synchronizing) await this.goAhead('OK');
+        const { stallTimeout } = this.session.wiring.limits;
+        const literal = await this.#input.octets(header.size, stallTimeout);
+        header = undefined;
+        const more = await this.#input.line({ limit: this.#lineLimit, patience: stallTimeout });
+        octets += more.length;
+        parts.push(CRLF, literal, more);
+        header = literalHeader(more);
+      }
+      const whole = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+      await this.#run(begun, whole.subarray(begun.at), upload);
+    } catch (error) {
+      this.#refuse(error);
+    }
+    // What the client sends in spite of a refusal must not be taken for commands.
+    if (header && !header.synchronizing) await this.#discard(header.size);
+    let last = upload;
+    while (last?.next) last = last.next;
+    if (last && !last.ended && last.coming) await this.#discard(last.left);
+    if (this.#out.full) await this.#out.flush();
+  }
+
+  #begin(line: Buffer): Begun {
+    const read = new Reader(line);
+    this.#tag = read.tag();
+    read.sp();
+    let name = read.keyword('a command');
+    const uid = name === 'UID';
+    if (uid) {
+      read.sp();
+      name = read.keyword('a command');
+    }
+    const command = this.session.wiring.dialect.commands.get(name);
+    if (!command || (uid && !command.uid)) {
+      throw new Problem(`Unknown command ${uid ? 'UID ' : ''}${name.slice(0, 32)}`);
+    }
+    if (!inState(this.session, command.state)) {
+      throw bad(`${name} is for the ${command.state} state (RFC 9051 section 3)`);
+    }
+    return { command, uid, at: line.length - read.rest().length };
+  }
+
+  /** The literal that `header` announces, if the command wants it as it comes and what stands before it is right. */
+  #uploadAt(header: LiteralHeader, parts: readonly Buffer[], begun: Begun): Upload | undefined {
+    const last = parts.at(-1) as Buffer;
+    const before = Buffer.concat([...parts.slice(0, -1), last.subarray(0, header.at)]);
+    try {
+      begun.command.prepare(this.#reader(before.subarray(begun.at)), this.#parsing(begun));
+    } catch (error) {
+      // The literal is one of the arguments: a mailbox name.
+      if (error instanceof Problem && error.unfinished) return undefined;
+      throw error;
+    }
+    const { limits } = this.session.wiring;
+    return new Upload(header, {
+      input: this.#input,
+      stallTimeout: limits.stallTimeout,
+      lineOctets: limits.lineOctets,
+      goAhead: () => this.goAhead('OK'),
+      reading: this.#reading,
+    });
+  }
+
+  #checkLiteral(header: LiteralHeader, octets: number, count: number): void {
+    const { limits } = this.session.wiring;
+    const { account } = this.session;
+    const most = account ? limits.commandOctets : limits.literalBeforeLogin;
+    const all = account ? limits.commandOctets : 2 * limits.literalBeforeLogin;
+    if (header.size <= most && octets <= all && count <= limits.literals) return;
+    // To a stranger who sends it unasked there is nothing more to say.
+    if (!account && !header.synchronizing) throw new Fatal('Literal too large', 'TOOBIG');
+    throw bad('Too many or too large literals', 'TOOBIG');
+  }
+
+  #reader(octets: Buffer): Reader {
+    const read = new Reader(octets, this.#reading);
+    if (!read.atEnd) read.sp();
+    return read;
+  }
+
+  #parsing({ uid }: Begun) {
+    const { dialect, limits } = this.session.wiring;
+    return { dialect, limits, uid };
+  }
+
+  async #run(begun: Begun, args: Buffer, upload: Upload | undefined): Promise<void> {
+    const { command, uid } = begun;
+    const { session } = this;
+    const run = command.prepare(this.#reader(args), this.#parsing(begun));
+    if (command.writes && session.view?.readOnly) {
+      throw no('READ-ONLY', 'The mailbox was opened with EXAMINE');
+    }
+    const expunges = uid || !command.holdsNumbers;
+    const report = async (spare?: (uid: number) => boolean): Promise<void> => {
+      await session.view?.report(this.#respond, session.wording, {
+        expunges,
+        uid,
+        ...(spare && { spare: (rows) => spare(rows.uid) }),
+      });
+    };
+    // A command works on the mailbox as it is when it begins, but the numbers in its arguments are those of before.
+    if (command.state === 'selected') await this.#lookFirst();
+    let completion: Completion;
+    try {
+      completion = await run({
+        tag: this.#tag,
+        uid,
+        session,
+        respond: this.#respond,
+        talk: this,
+        upload,
+        report: ({ spare } = {}) => report(spare),
+      });
+    } catch (error) {
+      // What has changed meanwhile is told in any case, before the tagged response.
+      if (!isEnd(error)) await report();
+      throw error;
+    }
+    if (completion === ANSWERED) return;
+    await report();
+    const text = completion ?? `${uid ? 'UID ' : ''}${command.name} completed`;
+    this.#out.text(`${this.#tag} OK ${text}\r\n`);
+  }
+
+  async #lookFirst(): Promise<void> {
+    const { view, wording } = this.session;
+    await view?.report(this.#respond, wording, { expunges: false, uid: false });
+  }
+
+  /** The tagged response of a command that failed. */
+  #refuse(error: unknown): void {
+    if (error instanceof Refusal) return this.#answer(error.status, error.code, error.message);
+    if (error instanceof Problem) {
+      this.#answer('BAD', error.code, error.message);
+      // Whoever speaks HTTP to us, or guesses, is not let go on for long.
+      if (!this.session.account && ++this.#bads >= this.session.wiring.limits.badBeforeLogin) {
+        throw new Fatal('Too many commands that are none');
+      }
+      return;
+    }
+    if (isMailError(error)) {
+      if (error.cause !== undefined) this.#log('warn', 'command refused', { error });
+      return this.#answer('NO', error.imap, error.message);
+    }
+    if (isEnd(error)) throw error;
+    this.#log('error', 'command failed', { error });
+    this.#answer('NO', 'SERVERBUG', 'Internal error, the operator was told');
+  }
+
+  #answer(status: string, code: string | undefined, text: string): void {
+    this.#out.text(`${this.#tag} ${status} ${code ? `[${code}] ` : ''}${oneLine(text)}\r\n`);
+  }
+
+  async #discard(octets: number): Promise<void> {
+    const { limits } = this.session.wiring;
+    let total = 0;
+    for (let size = octets; ;) {
+      total += size;
+      if (total > limits.discardOctets) throw new Fatal('Literal too large', 'TOOBIG');
+      for await (const part of this.#input.stream(size, limits.stallTimeout)) void part;
+      const line = await this.#input.line({
+        limit: this.#lineLimit,
+        patience: limits.stallTimeout,
+      });
+      const header = literalHeader(line);
+      if (!header || header.synchronizing) return;
+      size = header.size;
+    }
+  }
+
+  #bye(text: string, code?: string): void {
+    this.#out.text(`* BYE ${code ? `[${code}] ` : ''}${oneLine(text)}\r\n`);
+  }
+
+  #log(level: 'debug' | 'info' | 'warn' | 'error', event: string, details: object): void {
+    const { wiring, peer, account } = this.session;
+    wiring.log({
+      level,
+      service: 'imap',
+      event,
+      connection: peer.connection,
+      ...(account && { account: account.id }),
+      ...details,
+    });
+  }
+}
+
+function isEnd(error: unknown): boolean {
+  return error instanceof Closed || error instanceof Fatal;
+}
+
+/** Texts may hold what a client sent: no line end of it reaches the answer. */
+function oneLine(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f]/g, ' ');
+}

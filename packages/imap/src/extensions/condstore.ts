@@ -1,0 +1,94 @@
+/** CONDSTORE: modification sequences (RFC 7162 section 3.1). */
+import type { ModSeq } from '@mail-server-kit/core';
+import type { Extension, FetchPart, SearchExtra } from '../extension.ts';
+import type { Rows } from '../rows.ts';
+import type { Reader } from '../wire/reader.ts';
+import type { Writer } from '../wire/writer.ts';
+
+function modSeqOf({ block, row }: Rows): number {
+  return block.modSeq[row] as number;
+}
+
+function writeModSeq(rows: Rows, out: Writer): void {
+  out.text('MODSEQ (').number(modSeqOf(rows)).text(')');
+}
+
+const modSeqPart: FetchPart = {
+  write: ({ rows, respond }) => writeModSeq(rows, respond.out),
+};
+
+/** "the highest mod-sequence for all messages being returned" (RFC 7162 section 3.1.5). */
+const highest: SearchExtra = {
+  name: 'MODSEQ',
+  enables: 'CONDSTORE',
+  value(found, view) {
+    let value = 0;
+    const rows = view.rows(found);
+    while (rows.next()) value = Math.max(value, modSeqOf(rows));
+    return value;
+  },
+};
+
+function modSeqValue(read: Reader): ModSeq {
+  read.sp();
+  return read.number('a modification sequence') as ModSeq;
+}
+
+export const condstore: Extension = {
+  capabilities: ['CONDSTORE'],
+  enables: [
+    {
+      name: 'CONDSTORE',
+      // From now on every response that tells of flags tells the modseq too (RFC 7162 section 3.1).
+      enable: ({ wording }) => void wording.besideFlags.push(writeModSeq),
+    },
+  ],
+  selectParameters: [{ name: 'CONDSTORE', enables: 'CONDSTORE', parse: () => () => {} }],
+  selectResponses: [
+    // Also to those who did not ask (RFC 7162 section 3.1.2.1).
+    ({ snapshot }, respond) =>
+      respond.code(`HIGHESTMODSEQ ${snapshot.highestModSeq}`, 'Highest modification sequence'),
+  ],
+  statusItems: [
+    { name: 'HIGHESTMODSEQ', enables: 'CONDSTORE', value: (info) => info.highestModSeq },
+  ],
+  fetchItems: [{ name: 'MODSEQ', enables: 'CONDSTORE', parse: () => modSeqPart }],
+  fetchModifiers: [
+    {
+      name: 'CHANGEDSINCE',
+      parse(read) {
+        const since = modSeqValue(read);
+        return {
+          only: (rows) => modSeqOf(rows) > since,
+          // "The server MUST include MODSEQ in the FETCH responses" (RFC 7162 section 3.1.4.1).
+          also: [modSeqPart],
+          enables: 'CONDSTORE',
+        };
+      },
+    },
+  ],
+  storeModifiers: [
+    {
+      name: 'UNCHANGEDSINCE',
+      parse: (read) => ({ unchangedSince: modSeqValue(read), enables: 'CONDSTORE' }),
+    },
+  ],
+  searchKeys: [
+    {
+      name: 'MODSEQ',
+      parse(read, { tell }) {
+        read.sp();
+        // Which flag's modseq is meant makes no difference here: there is one for each message.
+        if (read.next === '"') {
+          read.string();
+          read.sp();
+          read.keyword('priv, shared or all');
+          read.sp();
+        }
+        const least = read.number('a modification sequence');
+        tell(highest);
+        return { kind: 'columns', on: () => (rows) => modSeqOf(rows) >= least };
+      },
+    },
+  ],
+};

@@ -1,0 +1,89 @@
+/** What FETCH can show (RFC 9051 section 6.4.5; RFC822, RFC822.HEADER and RFC822.TEXT: RFC 3501 section 6.4.5). */
+import { renderBodyStructure } from '@mail-server-kit/mime';
+import type { FetchItem, FetchPart } from '../extension.ts';
+import { printDateTime } from '../wire/date.ts';
+import { named, readPartial, readSection, sectionPart, type Section } from './section.ts';
+
+const uidName = Buffer.from('UID ');
+const flagsName = Buffer.from('FLAGS ');
+const sizeName = Buffer.from('RFC822.SIZE ');
+const envelopeName = Buffer.from('ENVELOPE ');
+
+export const uidPart: FetchPart = {
+  write({ respond, rows }) {
+    respond.out.octets(uidName).number(rows.uid);
+  },
+};
+
+export const flagsPart: FetchPart = {
+  write({ respond, rows, view, session }) {
+    respond.out.octets(flagsName).octets(view.flagsOf(rows, session.wording));
+  },
+};
+
+const sizePart: FetchPart = {
+  write({ respond, rows }) {
+    respond.out.octets(sizeName).number(rows.block.size[rows.row] as number);
+  },
+};
+
+const datePart: FetchPart = {
+  write({ respond, rows: { block, row } }) {
+    const time = block.internalDate[row] as number;
+    const zone = block.internalZone[row] as number;
+    respond.out.text('INTERNALDATE ').text(printDateTime({ time, zone }));
+  },
+};
+
+const envelopePart: FetchPart = {
+  parts: ['envelope'],
+  write({ respond, facts }) {
+    respond.out.octets(envelopeName).octets(facts.envelope as Uint8Array);
+  },
+};
+
+function structurePart(name: string, extended: boolean): FetchPart {
+  return {
+    parts: ['structure'],
+    write({ respond, structure }) {
+      respond.out.text(`${name} `).octets(renderBodyStructure(structure, extended));
+    },
+  };
+}
+
+const body = structurePart('BODY', false);
+const whole: Section = { path: [], text: undefined, fields: undefined, label: '' };
+const header: Section = { ...whole, text: 'HEADER' };
+const text: Section = { ...whole, text: 'TEXT' };
+
+function fixed(name: string, part: FetchPart): FetchItem {
+  return { name, parse: () => part };
+}
+
+export const fetchItems: readonly FetchItem[] = [
+  fixed('UID', uidPart),
+  fixed('FLAGS', flagsPart),
+  fixed('INTERNALDATE', datePart),
+  fixed('RFC822.SIZE', sizePart),
+  fixed('ENVELOPE', envelopePart),
+  fixed('BODYSTRUCTURE', structurePart('BODYSTRUCTURE', true)),
+  {
+    name: 'BODY',
+    parse: (read) =>
+      read.next === '[' ? sectionPart(readSection(read), readPartial(read), true) : body,
+  },
+  {
+    name: 'BODY.PEEK',
+    parse: (read) => sectionPart(readSection(read), readPartial(read), false),
+  },
+  fixed('RFC822', named('RFC822', whole, undefined, true)),
+  fixed('RFC822.HEADER', named('RFC822.HEADER', header, undefined, false)),
+  fixed('RFC822.TEXT', named('RFC822.TEXT', text, undefined, true)),
+];
+
+/** Names for several items, alone and not in a list (RFC 9051 section 6.4.5). */
+export const macros: ReadonlyMap<string, readonly FetchPart[]> = new Map([
+  ['FAST', [flagsPart, datePart, sizePart]],
+  ['ALL', [flagsPart, datePart, sizePart, envelopePart]],
+  ['FULL', [flagsPart, datePart, sizePart, envelopePart, body]],
+]);

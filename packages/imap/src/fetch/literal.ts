@@ -1,0 +1,54 @@
+/** Octets of a message as a literal, handed on as they come from the store. */
+import type { FetchMessage } from '../extension.ts';
+import { Fatal } from '../wire/problem.ts';
+import type { Writer } from '../wire/writer.ts';
+
+/** `<origin.count>` of a FETCH item (RFC 9051 section 6.4.5, `partial`). */
+export interface Partial {
+  readonly origin: number;
+  readonly count: number;
+}
+
+/** The part of `start` to `end` that is asked for; beyond the end it is empty, not an error. */
+export function within(
+  start: number,
+  end: number,
+  partial: Partial | undefined,
+): readonly [start: number, end: number] {
+  if (!partial) return [start, end];
+  const from = Math.min(start + partial.origin, end);
+  return [from, Math.min(from + partial.count, end)];
+}
+
+export async function writeOctets(
+  message: FetchMessage,
+  start: number,
+  end: number,
+): Promise<void> {
+  const { out } = message.respond;
+  if (start >= end) {
+    out.text('""');
+    return;
+  }
+  out
+    .text('{')
+    .number(end - start)
+    .text('}\r\n');
+  await pour(message.stream(start, end), end - start, out);
+}
+
+/** Exactly `size` octets: the client counts on what was announced. */
+export async function pour(
+  octets: AsyncIterable<Uint8Array>,
+  size: number,
+  out: Writer,
+): Promise<void> {
+  let left = size;
+  for await (const part of octets) {
+    left -= part.length;
+    if (left < 0) break;
+    out.octets(part);
+    if (out.full) await out.flush();
+  }
+  if (left !== 0) throw new Fatal('A message is not as long as it should be', 'SERVERBUG');
+}

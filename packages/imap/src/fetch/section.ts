@@ -1,0 +1,117 @@
+/** BODY[<section>]<<partial>> (RFC 9051 section 6.4.5), and the names that RFC 822 gave to some sections. */
+import { headerFields, sectionOf, type SectionText } from '@mail-server-kit/mime';
+import type { FetchMessage, FetchPart } from '../extension.ts';
+import { Problem } from '../wire/problem.ts';
+import type { Reader } from '../wire/reader.ts';
+import { within, writeOctets, type Partial } from './literal.ts';
+
+export interface Section {
+  /** Part numbers; none: the whole message. */
+  readonly path: readonly number[];
+  readonly text: SectionText | undefined;
+  /** HEADER.FIELDS or HEADER.FIELDS.NOT. */
+  readonly fields: { readonly names: readonly string[]; readonly not: boolean } | undefined;
+  /** As it is named in the response, without brackets: what the client asked for. */
+  readonly label: string;
+}
+
+/** Levels of part numbers in one section. */
+const DEEPEST = 200;
+
+/** From `[` to `]`. */
+export function readSection(read: Reader): Section {
+  read.expect('[');
+  if (read.skip(']')) return { path: [], text: undefined, fields: undefined, label: '' };
+  const label = read.name('a section');
+  const words = label.split('.');
+  const path: number[] = [];
+  while (words.length > 0 && isPartNumber(words[0] as string)) path.push(Number(words.shift()));
+  const text = words.join('.');
+  if (path.length > DEEPEST) throw new Problem('Section too deep', 'LIMIT');
+  const section = { path, label, fields: undefined };
+  if (text === 'HEADER.FIELDS' || text === 'HEADER.FIELDS.NOT') {
+    read.sp();
+    const names = read.list(() => read.astring('a header field'));
+    read.expect(']');
+    return {
+      path,
+      text: 'HEADER',
+      fields: { names, not: text.endsWith('.NOT') },
+      label: `${label} (${names.map(fieldLabel).join(' ')})`,
+    };
+  }
+  read.expect(']');
+  if (text === '') return { ...section, text: undefined };
+  if (text === 'HEADER' || text === 'TEXT' || (text === 'MIME' && path.length > 0)) {
+    return { ...section, text };
+  }
+  throw new Problem(`Unknown section ${label.slice(0, 32)}`);
+}
+
+export function readPartial(read: Reader): Partial | undefined {
+  if (!read.skip('<')) return undefined;
+  const origin = read.number('the origin of a part');
+  read.expect('.');
+  const count = read.nzNumber('the length of a part');
+  read.expect('>');
+  return { origin, count };
+}
+
+/** The item `name`, e.g. `BODY[1.MIME]<0.100>`. */
+export function sectionPart(
+  section: Section,
+  partial: Partial | undefined,
+  setsSeen: boolean,
+): FetchPart {
+  const name = `BODY[${section.label}]${partial ? `<${partial.origin}>` : ''}`;
+  return named(name, section, partial, setsSeen);
+}
+
+export function named(
+  name: string,
+  section: Section,
+  partial: Partial | undefined,
+  setsSeen: boolean,
+): FetchPart {
+  const whole = section.path.length === 0 && section.text === undefined;
+  return {
+    setsSeen,
+    // The size is in the columns: a whole message needs no structure.
+    ...(!whole && { parts: ['structure'] as const }),
+    async write(message) {
+      const { out } = message.respond;
+      out.text(name).text(' ');
+      if (whole) {
+        const size = message.rows.block.size[message.rows.row] as number;
+        return writeOctets(message, ...within(0, size, partial));
+      }
+      const span = sectionOf(message.structure, section.path, section.text);
+      if (!span) return void out.text('NIL');
+      if (section.fields)
+        return writeFields(message, span.start, span.end, section.fields, partial);
+      return writeOctets(message, ...within(span.start, span.end, partial));
+    },
+  };
+}
+
+async function writeFields(
+  message: FetchMessage,
+  start: number,
+  end: number,
+  { names, not }: NonNullable<Section['fields']>,
+  partial: Partial | undefined,
+): Promise<void> {
+  const fields = headerFields(await message.octets(start, end), names, not);
+  const [from, to] = within(0, fields.length, partial);
+  if (from >= to) message.respond.out.text('""');
+  else message.respond.out.literal(fields.subarray(from, to));
+}
+
+function isPartNumber(word: string): boolean {
+  return /^[1-9][0-9]{0,8}$/.test(word);
+}
+
+/** Clients compare it with what they sent. */
+function fieldLabel(name: string): string {
+  return /^[!#$&'+,./0-9:;<=>?@A-Z^_`a-z|~-]+$/.test(name) ? name : JSON.stringify(name);
+}

@@ -1,0 +1,37 @@
+/** Flags as ready bytes. Most messages of a mailbox share a few combinations, so each is made once. */
+import type { Block } from '@mail-server-kit/core';
+
+/** Combinations kept for one view. */
+const KEPT = 1000;
+
+export class FlagTexts {
+  readonly #plain = new Map<number, Buffer>();
+  readonly #recent = new Map<number, Buffer>();
+
+  /** `(\Seen $Forwarded)`. A bit keeps its name (core/store.ts), so what was made stays right. */
+  of(names: readonly string[], block: Block, row: number, recent: boolean): Buffer {
+    const low = block.flagsLow[row] as number;
+    const high = block.flagsHigh[row] as number;
+    // Beyond 53 bits a number is no exact key.
+    if (high > 0x1f_ffff) return make(names, low, high, recent);
+    const key = high * 0x1_0000_0000 + low;
+    const made = recent ? this.#recent : this.#plain;
+    let text = made.get(key);
+    if (!text) {
+      text = make(names, low, high, recent);
+      if (made.size < KEPT) made.set(key, text);
+    }
+    return text;
+  }
+}
+
+/** The names of the bits that are set. */
+export function flagsOf(names: readonly string[], low: number, high: number): string[] {
+  return names.filter((_, bit) => ((bit < 32 ? low >>> bit : high >>> (bit - 32)) & 1) === 1);
+}
+
+function make(names: readonly string[], low: number, high: number, recent: boolean): Buffer {
+  const flags = flagsOf(names, low, high);
+  if (recent) flags.push('\\Recent');
+  return Buffer.from(`(${flags.join(' ')})`);
+}

@@ -1,0 +1,141 @@
+/** Positions in a snapshot: from uid to index and back by bisection over its blocks, and a cursor over the rows of a set. */
+import type { Block, MailboxSnapshot, Uid, UidRange, UidRanges } from '@mail-server-kit/core';
+
+/** Which index the first message of each block has. */
+export class Positions {
+  readonly #starts: Uint32Array;
+
+  constructor(readonly snapshot: MailboxSnapshot) {
+    const { blocks } = snapshot;
+    this.#starts = new Uint32Array(blocks.length);
+    let start = 0;
+    for (let i = 0; i < blocks.length; i++) {
+      this.#starts[i] = start;
+      start += (blocks[i] as Block).uid.length;
+    }
+  }
+
+  /** How many messages have a lower uid. */
+  countBelow(uid: number): number {
+    const at = this.blockOf(uid);
+    const block = this.snapshot.blocks[at];
+    if (!block) return this.snapshot.messages;
+    return (this.#starts[at] as number) + lowerBound(block.uid, uid);
+  }
+
+  /** The first block whose last uid is not below `uid`; the number of blocks if there is none. */
+  blockOf(uid: number): number {
+    const { blocks } = this.snapshot;
+    let low = 0;
+    let high = blocks.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { uid: uids } = blocks[middle] as Block;
+      if ((uids[uids.length - 1] as number) < uid) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  startOf(block: number): number {
+    return this.#starts[block] as number;
+  }
+
+  /** The uid at an index from 0. */
+  uidAt(index: number): number {
+    let low = 0;
+    let high = this.#starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#starts[middle] as number) <= index) low = middle;
+      else high = middle - 1;
+    }
+    const block = this.snapshot.blocks[low];
+    const uid = block?.uid[index - (this.#starts[low] ?? 0)];
+    if (uid === undefined) throw new TypeError(`no message at index ${index}`);
+    return uid;
+  }
+
+  /** 0 if there is none. */
+  get lastUid(): number {
+    return this.snapshot.blocks.at(-1)?.uid.at(-1) ?? 0;
+  }
+
+  has(uid: number): boolean {
+    const block = this.snapshot.blocks[this.blockOf(uid)];
+    return block !== undefined && block.uid[lowerBound(block.uid, uid)] === uid;
+  }
+}
+
+/** The rows of a snapshot that are in a set, ascending. One object for all of them: nothing is made per message. */
+export class Rows {
+  block!: Block;
+  /** Index into the columns of `block`. */
+  row = 0;
+  uid = 0 as Uid;
+  /** Index into the snapshot, from 0. */
+  index = -1;
+
+  #blockAt = 0;
+  #range = 0;
+  #end = 0;
+  #inside = false;
+  readonly #positions: Positions;
+  readonly #set: UidRanges;
+
+  constructor(positions: Positions, set: UidRanges) {
+    this.#positions = positions;
+    this.#set = set;
+  }
+
+  next(): boolean {
+    if (this.#inside) {
+      this.index++;
+      if (++this.row === this.block.uid.length && !this.#enter(this.#blockAt + 1, 0)) return false;
+      const uid = this.block.uid[this.row] as Uid;
+      if (uid <= this.#end) {
+        this.uid = uid;
+        return true;
+      }
+      this.#range++;
+    }
+    for (; this.#range < this.#set.length; this.#range++) {
+      const [first, last] = this.#set[this.#range] as UidRange;
+      const at = this.#positions.blockOf(first);
+      const block = this.#positions.snapshot.blocks[at];
+      if (!block) return (this.#inside = false);
+      this.#enter(at, lowerBound(block.uid, first));
+      const uid = this.block.uid[this.row] as Uid;
+      if (uid > last) continue;
+      this.index = this.#positions.startOf(at) + this.row;
+      this.#end = last;
+      this.uid = uid;
+      return (this.#inside = true);
+    }
+    return (this.#inside = false);
+  }
+
+  #enter(at: number, row: number): boolean {
+    const block = this.#positions.snapshot.blocks[at];
+    if (!block) {
+      this.#range = this.#set.length;
+      return (this.#inside = false);
+    }
+    this.block = block;
+    this.#blockAt = at;
+    this.row = row;
+    return true;
+  }
+}
+
+/** Index of the first element that is not below `value`. */
+export function lowerBound(sorted: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
