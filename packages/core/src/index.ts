@@ -88,7 +88,8 @@ export {
   type Verdict,
 } from './filter.ts';
 export type { Relay } from './relay.ts';
-export type { Access } from './access.ts';
+export { createAccess, type Access, type AccessOptions } from './access.ts';
+export { ownerRights, rightsOf, rightToFlag, type Right } from './access/rights.ts';
 export {
   systemClock,
   type Answer,

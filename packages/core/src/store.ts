@@ -373,7 +373,7 @@ export interface MailStore {
     scope?: { account?: AccountId; space?: string },
     signal?: AbortSignal,
   ): AsyncIterable<Change>;
-  /** A hint that something changed, after it became visible and before `commit` resolves; for IDLE and NOTIFY, which look for themselves. Returns the cancelling function. */
+  /** A hint that something changed, after it became visible and before `commit` resolves; for IDLE and NOTIFY, which look for themselves. An empty scope: everything. Returns the cancelling function. */
   subscribe(
     scope: { accounts?: readonly AccountId[]; mailboxes?: readonly MailboxId[] },
     listener: (change: Change) => void,
