@@ -1,1 +1,6 @@
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts';
+export {
+  openEmbeddedStore,
+  type EmbeddedStore,
+  type EmbeddedStoreOptions,
+} from './embedded/store.ts';

@@ -47,6 +47,8 @@ class Memory implements Medium {
     this.#maxStaged = maxStaged;
   }
 
+  begin(): void {}
+
   async stageOctets(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: StagingOptions,

@@ -29,6 +29,8 @@ import { Draft, type AccountState, type World } from './world.ts';
 
 /** What planning needs of the place where octets are. All of it answers at once. */
 export interface Materials {
+  /** A commit is about to be planned, perhaps once more; what was kept for one that was not taken is forgotten. */
+  begin(): void;
   stage(id: StageId): Pieces | undefined;
   /** @throws MailError CORRUPTION */
   message(block: StoreBlock, row: number): Pieces;
@@ -150,6 +152,7 @@ export function plan(
   rules: Rules,
   now: number,
 ): Plan {
+  materials.begin();
   const planning = new Planning(world, materials, rules, now);
   const { counters } = planning.draft;
   const results = writes.map((write, index) => {

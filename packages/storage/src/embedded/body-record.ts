@@ -1,0 +1,138 @@
+/**
+ * Messages and values of records as they lie in the payload of a commit: with a checksum of their own, so that one of them
+ * can be read without the rest.
+ */
+import { crc32 } from 'node:zlib';
+import { MailError, type EmailId, type Facts } from '@mail-server-kit/core';
+import type { Extent, Message, Pieces, RecordBody } from '../state/pieces.ts';
+import { Packer, Unpacker } from './pack.ts';
+
+/** Of a message record and of a record's value: checksum, version, algorithm, two octets kept free. */
+const HEAD = 8;
+const VERSION = 1;
+/** Not encrypted. */
+const CLEAR = 0;
+
+/** How an extent names its place. */
+const ABSOLUTE = 0;
+/** So many octets before the record that names it: its own commit, whose place is not known while it is packed. */
+const BEFORE = 1;
+
+/** Returns where it begins in `to`. */
+export function packMessage(to: Packer, message: Message, extents: readonly Extent[]): number {
+  const start = begin(to);
+  const { facts } = message;
+  to.text(message.emailId);
+  to.u8(facts.ascii ? 1 : 0);
+  to.varint(facts.version);
+  to.octets(facts.envelope);
+  to.octets(facts.structure);
+  to.text(facts.preview);
+  to.f64(facts.sort.sentDate);
+  for (const name of ['subject', 'from', 'to', 'cc'] as const) to.text(facts.sort[name]);
+  to.text(facts.thread.messageId);
+  to.list(facts.thread.references, (reference) => to.text(reference));
+  packPieces(to, start, message.size, extents);
+  finish(to, start);
+  return start;
+}
+
+export function packValue(
+  to: Packer,
+  { value, content }: RecordBody,
+  extents: readonly Extent[],
+): number {
+  const start = begin(to);
+  to.octets(value);
+  to.maybe(content, ({ size }) => packPieces(to, start, size, extents));
+  finish(to, start);
+  return start;
+}
+
+function begin(to: Packer): number {
+  const start = to.zeros(HEAD);
+  to.bytes[start + 4] = VERSION;
+  to.bytes[start + 5] = CLEAR;
+  return start;
+}
+
+function finish(to: Packer, start: number): void {
+  to.u32At(start, crc32(to.bytes.subarray(start + 4)));
+}
+
+function packPieces(to: Packer, start: number, size: number, extents: readonly Extent[]): void {
+  to.varint(size);
+  to.list(extents, (extent) => {
+    if (extent.place < 0) {
+      to.u8(BEFORE);
+      to.varint(start + extent.place);
+    } else {
+      to.u8(ABSOLUTE);
+      to.f64(extent.place);
+    }
+    to.varint(extent.octets);
+    to.u32(extent.crc);
+    to.varint(extent.skip);
+    to.varint(extent.take);
+  });
+}
+
+/** @throws MailError CORRUPTION if the checksum is wrong */
+function opened(bytes: Uint8Array): Unpacker {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length < HEAD || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
+    throw new MailError('CORRUPTION', 'A stored message is damaged');
+  }
+  if (bytes[4] !== VERSION || bytes[5] !== CLEAR) {
+    throw new MailError('CORRUPTION', 'A stored message has a form that this version cannot read');
+  }
+  return new Unpacker(bytes, HEAD);
+}
+
+/** `place`: where `bytes` lie in the journal. */
+export function unpackMessage(bytes: Uint8Array, place: number): Message {
+  const from = opened(bytes);
+  const emailId = from.text() as EmailId;
+  const facts = unpackFacts(from);
+  return { emailId, facts, ...unpackPieces(from, place) };
+}
+
+function unpackFacts(from: Unpacker): Facts {
+  const ascii = from.u8() !== 0;
+  const version = from.varint();
+  const envelope = from.octets();
+  const structure = from.octets();
+  const preview = from.text();
+  const sentDate = from.f64();
+  const sort = {
+    sentDate,
+    subject: from.text(),
+    from: from.text(),
+    to: from.text(),
+    cc: from.text(),
+  };
+  const thread = { messageId: from.text(), references: from.list(() => from.text()) };
+  return { version, envelope, structure, ascii, preview, sort, thread };
+}
+
+export function unpackValue(bytes: Uint8Array, place: number): RecordBody {
+  const from = opened(bytes);
+  const value = Uint8Array.from(from.octets());
+  const content = from.maybe(() => unpackPieces(from, place));
+  return content ? { value, content } : { value };
+}
+
+function unpackPieces(from: Unpacker, place: number): Pieces {
+  const size = from.varint();
+  const pieces = from.list((): Extent => {
+    const at = from.u8() === BEFORE ? place - from.varint() : from.f64();
+    return {
+      place: at,
+      octets: from.varint(),
+      crc: from.u32(),
+      skip: from.varint(),
+      take: from.varint(),
+    };
+  });
+  return { size, pieces };
+}

@@ -1,0 +1,197 @@
+/** A store on a journal, on any disk: what is there is replayed, what comes is appended. */
+import type { Clock, Disk, Log, MailError, Random } from '@mail-server-kit/core';
+import { apply, type Rules } from '../state/delta.ts';
+import { Repeats } from '../state/repeats.ts';
+import { StateStore, type StoreOptions } from '../state/store.ts';
+import { Draft, World } from '../state/world.ts';
+import { History } from './history.ts';
+import { Journal } from './journal.ts';
+import { COMMIT, MARK, RECORD_HEADER, SEGMENT_HEADER, readRecordHeader, seedOf } from './layout.js';
+import type { Link } from './link.ts';
+import { JournalMedium, absolute } from './medium.ts';
+import { unpackCommit } from './pack-commit.ts';
+import { Unpacker } from './pack.ts';
+import { JournalReader } from './reader.ts';
+import { createJournal, cutTornEnd } from './recover.ts';
+import * as scanning from './scan.ts';
+import { Stages } from './stages.ts';
+
+export interface EngineOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly rules: Rules;
+  readonly segmentOctets: number;
+  readonly maxStagedOctets: number;
+  readonly cacheOctets: number;
+  /** Makes the writer of the journal. */
+  readonly link: (options: LinkOptions) => Link;
+}
+
+export interface LinkOptions {
+  /** Of a new segment. */
+  readonly octets: number;
+  readonly store: Uint8Array;
+  readonly generation: number;
+  /** The last segment that is there. */
+  readonly ready: number;
+}
+
+/** What a checkpoint remembers. */
+export interface Base {
+  readonly world: World;
+  readonly repeats: Repeats;
+  /** Where the first record lies that is not in it. */
+  readonly position: scanning.Position;
+}
+
+/** Finds the checkpoint of the store with this id, if there is one to be trusted. */
+export type FindBase = (store: Uint8Array) => Promise<Base | undefined>;
+
+/** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it */
+export async function openJournalStore(
+  options: EngineOptions,
+  findBase: FindBase = async () => undefined,
+): Promise<JournalStore> {
+  const { disk, segmentOctets, random } = options;
+  let segments = scanning.listSegments(disk);
+  if (segments.size === 0) {
+    createJournal(disk, segmentOctets, random.bytes(16));
+    segments = scanning.listSegments(disk);
+  }
+  const { store, generation } = ([...segments.values()].at(-1) as scanning.Segment).header;
+  const seed = seedOf(store);
+  const base = (await findBase(store)) ?? fromStart();
+  const scanned = replay(disk, segments, base, seed, options.rules);
+  const ready = cutTornEnd(disk, segments, scanned, segmentOctets);
+  const link = options.link({ octets: segmentOctets, store, generation, ready });
+  const { segment, offset, lsn } = scanned.end;
+  const capacity = (segments.get(segment) as scanning.Segment).octets;
+  const tail = { segment, offset, lsn, capacity };
+  const journal = new Journal({ link, tail, segmentOctets, seed });
+  const history = historyOf(disk, segments, journal, seed);
+  return new JournalStore(options, { base, link, journal, history, closed: scanned.closed });
+}
+
+const fromStart = (): Base => ({
+  world: new World(),
+  repeats: new Repeats(),
+  position: { segment: 1, offset: SEGMENT_HEADER, lsn: 0 },
+});
+
+function replay(
+  disk: Disk,
+  segments: ReadonlyMap<number, scanning.Segment>,
+  { world, repeats, position }: Base,
+  seed: number,
+  rules: Rules,
+): scanning.Scanned {
+  if (!segments.has(position.segment)) throw scanning.damaged(position.segment, 0);
+  return scanning.scan(
+    disk,
+    segments,
+    position,
+    { seed, known: position.lsn, mark: MARK },
+    (record) => {
+      const { header, bytes, place } = record;
+      if (header.type !== COMMIT) return;
+      const commit = unpackCommit(new Unpacker(bytes, RECORD_HEADER + header.bodies));
+      const draft = new Draft(world);
+      for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules);
+      draft.publish()();
+      const { id, at, results } = commit;
+      if (id !== undefined) repeats.add({ id, at, lsn: header.lsn, results }, at);
+    },
+  );
+}
+
+/** Tells where the commits after a position begin, without having read them. */
+function historyOf(
+  disk: Disk,
+  segments: ReadonlyMap<number, scanning.Segment>,
+  journal: Journal,
+  seed: number,
+): History {
+  const history = new History(disk, seed, () => journal.durable);
+  for (const [segment, { octets }] of segments) {
+    if (segment > journal.end.segment) break;
+    const reader = new scanning.SegmentReader(disk, segment, octets);
+    const head = reader.bytes(SEGMENT_HEADER, RECORD_HEADER);
+    const first = head.length < RECORD_HEADER ? 0 : readRecordHeader(head, 0).lsn;
+    history.add(segment, first || journal.end.lsn + 1, octets);
+    reader.close();
+  }
+  journal.onSegment = (segment, lsn, octets) => history.add(segment, lsn, octets);
+  return history;
+}
+
+interface Parts {
+  readonly base: Base;
+  readonly link: Link;
+  readonly journal: Journal;
+  readonly history: History;
+  /** The journal ends with a mark. */
+  readonly closed: boolean;
+}
+
+export class JournalStore extends StateStore {
+  readonly journal: Journal;
+  readonly #link: Link;
+  readonly #reader: JournalReader;
+  readonly #waiting: (() => void)[] = [];
+  /** LSN of the last record if that is a mark. */
+  #marked: number;
+  /** What else has to happen before the journal is closed. */
+  beforeClose: () => Promise<void> = async () => {};
+
+  constructor(options: EngineOptions, { base, link, journal, history, closed }: Parts) {
+    const { disk, maxStagedOctets: maxOctets, cacheOctets } = options;
+    const reader = new JournalReader(disk, () => journal);
+    const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const stages = new Stages({ journal, progress, maxOctets });
+    const close = () => this.#closeJournal();
+    const medium = new JournalMedium({ journal, reader, stages, cacheOctets, close });
+    const { clock, log, rules } = options;
+    const { world, repeats } = base;
+    const { lsn } = journal.end;
+    const old: StoreOptions['history'] = async (after) => history.after(after);
+    super(medium, { clock, log, rules, world, repeats, lsn, history: old });
+    this.journal = journal;
+    this.#link = link;
+    this.#reader = reader;
+    this.#marked = closed ? lsn : 0;
+    link.onProgress = () => {
+      this.advance();
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    };
+  }
+
+  async #closeJournal(): Promise<void> {
+    try {
+      await this.beforeClose();
+      if (!this.#link.failed && this.journal.end.lsn !== this.#marked) await this.#mark();
+    } finally {
+      await this.#link.close();
+      this.#reader.close();
+    }
+  }
+
+  /** Says that all before was durable: damage to the last group is then known from a torn end. */
+  #mark(): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const record = Buffer.alloc(RECORD_HEADER);
+      const done = (error?: MailError) => {
+        if (!error) this.#marked = this.journal.durable;
+        resolve();
+      };
+      // Without room it is left out: the next start looks more closely, that is all.
+      try {
+        if (!this.journal.append(record, { type: MARK, sync: true, freeing: true }, done))
+          resolve();
+      } catch {
+        resolve();
+      }
+    });
+  }
+}

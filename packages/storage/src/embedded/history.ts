@@ -1,0 +1,95 @@
+/** Old changes, read from the journal. */
+import type { Disk } from '@mail-server-kit/core';
+import { changesOf, type Told } from '../state/feed.ts';
+import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, aligned } from './layout.js';
+import { unpackCommit } from './pack-commit.ts';
+import { Unpacker } from './pack.ts';
+import { SegmentReader, damaged, type JournalRecord } from './scan.ts';
+
+interface Known {
+  readonly segment: number;
+  readonly octets: number;
+  /** LSN of its first record. */
+  readonly first: number;
+}
+
+/** Octets of the journal read at one time, before others get their turn. */
+const STEP = 4 * 1_048_576;
+
+export class History {
+  /** Ascending. */
+  readonly #segments: Known[] = [];
+  /** Where the last page ended, so that the next one need not be looked for. */
+  #resume: { lsn: number; segment: number; offset: number } | undefined;
+
+  constructor(
+    readonly disk: Disk,
+    readonly seed: number,
+    /** Everything up to here may be read. */
+    readonly durable: () => number,
+  ) {}
+
+  add(segment: number, first: number, octets: number): void {
+    this.#segments.push({ segment, first, octets });
+  }
+
+  /** Commits after `lsn`; empty: there are none that are durable. */
+  after(lsn: number): Told[] {
+    const told: Told[] = [];
+    let at = this.#begin(lsn);
+    const end = this.durable();
+    while (told.length === 0 && at) at = this.#page(at, lsn, end, told);
+    return told;
+  }
+
+  #begin(lsn: number): { index: number; offset: number; next: number } | undefined {
+    const resume = this.#resume;
+    if (resume?.lsn === lsn) {
+      const index = this.#segments.findIndex(({ segment }) => segment === resume.segment);
+      if (index >= 0) return { index, offset: resume.offset, next: lsn + 1 };
+    }
+    let index = this.#segments.findIndex(({ first }) => first > lsn + 1);
+    index = (index < 0 ? this.#segments.length : index) - 1;
+    const known = this.#segments[Math.max(0, index)];
+    if (!known) return undefined;
+    return { index: Math.max(0, index), offset: SEGMENT_HEADER, next: known.first };
+  }
+
+  /** Reads on; returns where it stopped, undefined at the end. */
+  #page(
+    { index, offset, next }: { index: number; offset: number; next: number },
+    after: number,
+    end: number,
+    told: Told[],
+  ): { index: number; offset: number; next: number } | undefined {
+    const { segment, octets } = this.#segments[index] as Known;
+    const reader = new SegmentReader(this.disk, segment, octets);
+    try {
+      let at = offset;
+      let lsn = next;
+      while (at - offset < STEP && lsn <= end) {
+        const record = reader.record(at, lsn, this.seed);
+        if (record === 'bad') throw damaged(segment, at);
+        if (record === 'end') {
+          return this.#segments[index + 1]
+            ? { index: index + 1, offset: SEGMENT_HEADER, next: lsn }
+            : undefined;
+        }
+        at = aligned(at + record.bytes.length);
+        if (record.header.type === COMMIT && lsn > after) {
+          told.push(tellOf(record));
+          this.#resume = { lsn, segment, offset: at };
+        }
+        lsn++;
+      }
+      return lsn > end ? undefined : { index, offset: at, next: lsn };
+    } finally {
+      reader.close();
+    }
+  }
+}
+
+function tellOf({ header, bytes }: JournalRecord): Told {
+  const { at, deltas } = unpackCommit(new Unpacker(bytes, RECORD_HEADER + header.bodies));
+  return { lsn: header.lsn, changes: changesOf(deltas, header.lsn, at) };
+}

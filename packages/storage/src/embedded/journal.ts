@@ -1,0 +1,182 @@
+/**
+ * The end of the journal: gives every record its number and place and hands it to the writer. Places are decided here and
+ * not in the thread, so that a commit knows where its messages lie before they are written.
+ */
+import { MailError } from '@mail-server-kit/core';
+import {
+  RECORD_HEADER,
+  SEGMENT_HEADER,
+  aligned,
+  placeOf,
+  sealRecord,
+  segmentAt,
+} from './layout.js';
+import type { Link } from './link.ts';
+
+/** Where the next record goes. */
+export interface Tail {
+  readonly segment: number;
+  readonly offset: number;
+  /** Octets of that segment. */
+  readonly capacity: number;
+  /** Given last. */
+  readonly lsn: number;
+}
+
+export interface Placed {
+  readonly lsn: number;
+  /** Of the record's header. */
+  readonly place: number;
+}
+
+export interface JournalOptions {
+  readonly link: Link;
+  readonly tail: Tail;
+  /** Of new segments. */
+  readonly segmentOctets: number;
+  readonly seed: number;
+}
+
+interface InFlight {
+  readonly place: number;
+  readonly record: Uint8Array;
+}
+
+export class Journal {
+  readonly #link: Link;
+  readonly #segmentOctets: number;
+  readonly #seed: number;
+  #segment: number;
+  #offset: number;
+  #capacity: number;
+  #lsn: number;
+  #durable: number;
+  /** Written records that a read may ask for before they are in the file. */
+  readonly #inFlight: InFlight[] = [];
+  /** Octets appended since the store was opened. */
+  appended = 0;
+  /** Called with each segment that is begun and the LSN of its first record. */
+  onSegment: (segment: number, lsn: number, octets: number) => void = () => {};
+
+  constructor({ link, tail, segmentOctets, seed }: JournalOptions) {
+    this.#link = link;
+    this.#segmentOctets = segmentOctets;
+    this.#seed = seed;
+    this.#segment = tail.segment;
+    this.#offset = tail.offset;
+    this.#capacity = tail.capacity;
+    this.#lsn = tail.lsn;
+    this.#durable = tail.lsn;
+    // One segment more than is in use: what frees space must go on working when the disk is full.
+    link.want(tail.segment + 1);
+  }
+
+  /** Everything up to here is on disk. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  get end(): Tail {
+    return {
+      segment: this.#segment,
+      offset: this.#offset,
+      capacity: this.#capacity,
+      lsn: this.#lsn,
+    };
+  }
+
+  /** Octets that are not written yet. */
+  get backlog(): number {
+    return this.#link.backlog;
+  }
+
+  /** Of a payload. */
+  get maxPayload(): number {
+    return this.#segmentOctets - SEGMENT_HEADER - RECORD_HEADER;
+  }
+
+  /**
+   * Appends the record whose payload `bytes` holds behind RECORD_HEADER octets. `freeing`: it may use the last segment.
+   * Undefined: there is no room yet.
+   * @throws MailError UNAVAILABLE if the disk is full or the journal failed, LIMIT if it is too large for any segment
+   */
+  append(
+    bytes: Uint8Array,
+    { type, bodies = 0, sync, freeing = false }: AppendOptions,
+    done: (error?: MailError) => void,
+  ): Placed | undefined {
+    if (this.#link.failed) throw readOnly(this.#link.failed);
+    const octets = bytes.length;
+    if (octets - RECORD_HEADER > this.maxPayload) {
+      throw new MailError('LIMIT', 'Too much for one change');
+    }
+    if (!this.#roll(octets, freeing)) return undefined;
+    const lsn = ++this.#lsn;
+    const place = placeOf(this.#segment, this.#offset);
+    sealRecord(
+      bytes,
+      octets - RECORD_HEADER,
+      { segment: this.#segment, lsn, type, bodies, durable: this.#durable },
+      this.#seed,
+    );
+    this.#inFlight.push({ place, record: bytes });
+    this.#link.write(bytes, this.#segment, this.#offset, sync, (error) => {
+      this.#landed(place);
+      if (error === undefined) {
+        if (sync) this.#durable = lsn;
+        done();
+      } else done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
+    });
+    this.#offset += aligned(octets);
+    this.appended += octets;
+    if (this.#offset > this.#capacity / 2) this.#link.want(this.#segment + 2);
+    return { lsn, place };
+  }
+
+  /** Goes on to the next segment if it must; false: that is not there yet. */
+  #roll(octets: number, freeing: boolean): boolean {
+    if (this.#offset + octets <= this.#capacity) return true;
+    const reserve = freeing ? 1 : 2;
+    if (this.#link.ready < this.#segment + reserve) {
+      if (this.#link.full) {
+        // Asked for again, so that the next one succeeds once there is room.
+        this.#link.want(this.#segment + 2);
+        throw new MailError('UNAVAILABLE', 'The disk is full');
+      }
+      this.#link.want(this.#segment + 2);
+      return false;
+    }
+    this.#segment++;
+    this.#offset = SEGMENT_HEADER;
+    this.#capacity = this.#segmentOctets;
+    this.onSegment(this.#segment, this.#lsn + 1, this.#capacity);
+    return true;
+  }
+
+  #landed(place: number): void {
+    const index = this.#inFlight.findIndex((each) => each.place === place);
+    if (index >= 0) this.#inFlight.splice(index, 1);
+  }
+
+  /** Octets at `place` if they are on their way. */
+  atHand(place: number, octets: number): Uint8Array | undefined {
+    for (const { place: start, record } of this.#inFlight) {
+      if (segmentAt(start) !== segmentAt(place) || place < start) continue;
+      const at = place - start;
+      if (at + octets <= record.length) return record.subarray(at, at + octets);
+    }
+    return undefined;
+  }
+}
+
+export interface AppendOptions {
+  readonly type: number;
+  readonly bodies?: number;
+  readonly sync: boolean;
+  readonly freeing?: boolean;
+}
+
+export const readOnly = (cause: unknown): MailError =>
+  new MailError('UNAVAILABLE', 'The mail store can only be read until it is opened again', {
+    cause,
+  });

@@ -1,0 +1,98 @@
+/** What the store sees of the one that writes the journal, be it a thread or, on a simulated disk, a function call. */
+import type { Log } from '@mail-server-kit/core';
+import { JournalWriter } from './journal-writer.js';
+
+/** `error`: it is not known whether the octets reached the disk. */
+export type Done = (error?: unknown) => void;
+
+export interface Link {
+  /** The last segment that may be written to. */
+  readonly ready: number;
+  /** The disk had no room for the next segment. */
+  readonly full: boolean;
+  /** Why nothing can be written any more. */
+  readonly failed: unknown;
+  /** Octets that are not written yet. */
+  readonly backlog: number;
+  /** Asks for segments up to this one; also to try again after `full`. */
+  want(segment: number): void;
+  /** Octets at a place that nothing was written to before. `sync`: `done` waits until they are durable. */
+  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void;
+  /** Called when `ready`, `full`, `failed` or `backlog` may have changed. */
+  onProgress: () => void;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly octets: Uint8Array;
+  readonly segment: number;
+  readonly offset: number;
+  readonly sync: boolean;
+  readonly done: Done;
+}
+
+/** Writes in this thread, group by group, at the end of each turn of the event loop. */
+export class InlineLink implements Link {
+  onProgress = (): void => {};
+  failed: unknown;
+  backlog = 0;
+  #queue: Waiting[] = [];
+  #scheduled: NodeJS.Immediate | undefined;
+
+  constructor(
+    readonly writer: JournalWriter,
+    readonly log: Log,
+  ) {}
+
+  get ready(): number {
+    return this.writer.ready;
+  }
+
+  get full(): boolean {
+    return this.writer.full;
+  }
+
+  want(segment: number): void {
+    this.writer.want = Math.max(this.writer.want, segment);
+    this.writer.full = false;
+    this.#schedule();
+  }
+
+  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void {
+    this.#queue.push({ octets, segment, offset, sync, done });
+    this.backlog += octets.length;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#scheduled ??= setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#group();
+      this.onProgress();
+    });
+  }
+
+  #group(): void {
+    const group = this.#queue.splice(0);
+    this.backlog = 0;
+    try {
+      if (this.failed) throw this.failed;
+      for (const { octets, segment, offset } of group) this.writer.write([octets], segment, offset);
+      if (group.some(({ sync }) => sync)) this.writer.sync();
+    } catch (error) {
+      this.failed = error;
+    }
+    for (const { done } of group) done(this.failed);
+    while (!this.failed && this.writer.preparing) {
+      const error = this.writer.prepare();
+      if (error)
+        this.log({ level: 'error', service: 'storage', event: 'no room for a segment', error });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#group();
+    this.writer.close();
+  }
+}

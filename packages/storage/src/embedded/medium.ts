@@ -1,0 +1,182 @@
+/** The journal as the place where a store keeps its commits and octets. */
+import { crc32 } from 'node:zlib';
+import {
+  MailError,
+  type EmailId,
+  type Facts,
+  type Stage,
+  type StageId,
+} from '@mail-server-kit/core';
+import type { StagingOptions } from '../staging.ts';
+import type { StoreBlock } from '../state/block.ts';
+import type { Delta } from '../state/delta.ts';
+import type { Extent, Kept, Message, Piece, Pieces, RecordBody } from '../state/pieces.ts';
+import type { Medium, Planned } from '../state/store.ts';
+import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
+import { Cache } from './cache.ts';
+import type { Journal } from './journal.ts';
+import { COMMIT, RECORD_HEADER } from './layout.js';
+import { packCommit } from './pack-commit.ts';
+import { Packer } from './pack.ts';
+import type { JournalReader } from './reader.ts';
+import { settle } from './settle.ts';
+import type { Stages } from './stages.ts';
+
+export interface JournalMediumOptions {
+  readonly journal: Journal;
+  readonly reader: JournalReader;
+  readonly stages: Stages;
+  /** Octets of message records and small values kept in memory. */
+  readonly cacheOctets: number;
+  /** After the last commit. */
+  readonly close: () => Promise<void>;
+}
+
+export class JournalMedium implements Medium {
+  readonly holds = false;
+  readonly #options: JournalMediumOptions;
+  readonly #messages: Cache<number, Message>;
+  readonly #values: Cache<number, RecordBody>;
+  /** Of the commit that is being planned. Their rows say so by a place below zero: -1 is the first. */
+  #kept: ({ readonly message: Message } | { readonly body: RecordBody })[] = [];
+
+  constructor(options: JournalMediumOptions) {
+    this.#options = options;
+    this.#messages = new Cache(options.cacheOctets / 2);
+    this.#values = new Cache(options.cacheOctets / 2);
+  }
+
+  begin(): void {
+    this.#kept = [];
+  }
+
+  stageOctets(
+    octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: StagingOptions,
+  ): Promise<Stage> {
+    return this.#options.stages.take(octets, options);
+  }
+
+  discard(stage: StageId): void {
+    this.#options.stages.discard(stage);
+  }
+
+  stage(id: StageId): Pieces | undefined {
+    return this.#options.stages.get(id);
+  }
+
+  keep(message: Message): Kept {
+    return { place: -this.#kept.push({ message }), octets: 0 };
+  }
+
+  keepRecord(body: RecordBody): Kept {
+    return { place: -this.#kept.push({ body }), octets: 0 };
+  }
+
+  message(block: StoreBlock, row: number): Message {
+    const place = block.place[row] as number;
+    if (place < 0) {
+      const kept = this.#kept[-place - 1];
+      if (kept && 'message' in kept) return kept.message;
+      throw new Error('a message of another commit is still without a place');
+    }
+    const known = this.#messages.get(place);
+    if (known) return known;
+    const octets = block.placeOctets[row] as number;
+    const message = unpackMessage(this.#options.reader.read(place, octets), place);
+    this.#messages.set(place, message, octets);
+    return message;
+  }
+
+  facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts } {
+    return this.message(block, row);
+  }
+
+  recordBody({ place, octets }: Kept): RecordBody {
+    const known = this.#values.get(place);
+    if (known) return known;
+    const body = unpackValue(this.#options.reader.read(place, octets), place);
+    this.#values.set(place, body, octets);
+    return body;
+  }
+
+  async octets(piece: Piece): Promise<Uint8Array> {
+    return piece instanceof Uint8Array ? piece : this.#options.reader.extent(piece);
+  }
+
+  persist(
+    planned: Planned,
+    done: (error?: MailError) => void,
+  ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined {
+    const packer = new Packer(4096 + this.#inlineOctets());
+    packer.zeros(RECORD_HEADER);
+    const kept = this.#packKept(packer);
+    const bodies = packer.length - RECORD_HEADER;
+    const deltas = settle(planned.deltas, (place, octets) =>
+      place < 0 ? (kept[-place - 1] as Kept) : { place, octets },
+    );
+    packCommit(packer, { ...planned, deltas });
+    const options = { type: COMMIT, bodies, sync: true, freeing: isFreeing(deltas) };
+    const placed = this.#options.journal.append(packer.bytes, options, done);
+    if (!placed) return undefined;
+    return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
+  }
+
+  #inlineOctets(): number {
+    let octets = 0;
+    for (const each of this.#kept) {
+      const pieces = 'message' in each ? each.message.pieces : (each.body.content?.pieces ?? []);
+      octets += 1024;
+      for (const piece of pieces) if (piece instanceof Uint8Array) octets += piece.length;
+    }
+    return octets;
+  }
+
+  /**
+   * Bodies, each once however many messages have it, then the records that point to them. Their places are minus the offset
+   * in the journal record, for where that will lie is decided when its length is known.
+   */
+  #packKept(packer: Packer): Kept[] {
+    const stored = new Map<Uint8Array, Extent>();
+    const extents = ({ pieces }: Pieces) =>
+      pieces.map((piece): Extent => {
+        if (!(piece instanceof Uint8Array)) return piece;
+        let extent = stored.get(piece);
+        if (!extent) {
+          const octets = piece.length;
+          const place = -packer.raw(piece);
+          extent = { place, octets, crc: crc32(piece), skip: 0, take: octets };
+          stored.set(piece, extent);
+        }
+        return extent;
+      });
+    return this.#kept.map((each) => {
+      const start =
+        'message' in each
+          ? packMessage(packer, each.message, extents(each.message))
+          : packValue(packer, each.body, each.body.content ? extents(each.body.content) : []);
+      return { place: -start, octets: packer.length - start };
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#options.close();
+  }
+}
+
+/** Deltas whose places are offsets below zero, with places in the journal. */
+export const absolute = (deltas: readonly Delta[], record: number): readonly Delta[] =>
+  settle(deltas, (place, octets) => ({ place: place < 0 ? record - place : place, octets }));
+
+/** What makes room: it may use the last segment of a full disk. */
+const isFreeing = (deltas: readonly Delta[]) =>
+  deltas.every(({ kind }) => freeing.has(kind)) && deltas.some(({ kind }) => kind !== 'flags');
+
+const freeing = new Set<Delta['kind']>([
+  'expunge',
+  'mailboxGone',
+  'accountGone',
+  'recordGone',
+  'names',
+  'flags',
+]);

@@ -1,0 +1,107 @@
+/** Rows, properties and the like: the parts that journal records and checkpoints have in common. */
+import { systemFlags, type AccountId, type Limits } from '@mail-server-kit/core';
+import {
+  columnNames,
+  columnOctets,
+  emptyRows,
+  type Rows,
+  type StoreBlock,
+} from '../state/block.ts';
+import type { Properties } from '../state/mailbox.ts';
+import type { RecordState } from '../state/world.ts';
+import { UnpackError, type Packer, type Unpacker } from './pack.ts';
+
+/** System flags have the same bits in every mailbox; only keywords are written down. */
+export function packFlagNames(to: Packer, names: readonly string[]): void {
+  to.list(names.slice(systemFlags.length), (name) => to.text(name));
+}
+
+export function unpackFlagNames(from: Unpacker): readonly string[] {
+  const keywords = from.list(() => from.text());
+  return keywords.length === 0 ? systemFlags : [...systemFlags, ...keywords];
+}
+
+export function packRows(to: Packer, rows: StoreBlock): void {
+  to.varint(rows.uid.length);
+  for (const name of columnNames) {
+    const { buffer, byteOffset, byteLength } = rows[name];
+    to.raw(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+}
+
+export function unpackRows(from: Unpacker): Rows {
+  const count = from.varint();
+  if (count > 0xffff_ffff) throw new UnpackError('too many rows');
+  const columns = columnNames.map((name) => from.raw(count * columnOctets(name)));
+  const rows = emptyRows(count, false);
+  columnNames.forEach((name, index) => {
+    const { buffer, byteOffset, byteLength } = rows[name];
+    new Uint8Array(buffer, byteOffset, byteLength).set(columns[index] as Uint8Array);
+  });
+  return rows;
+}
+
+export function packProperties(to: Packer, properties: Properties): void {
+  to.text(properties.name);
+  to.maybe(properties.specialUse, (use) => to.text(use));
+  to.u8(properties.subscribed ? 1 : 0);
+  to.list(properties.acl, ([who, rights]) => {
+    to.text(who);
+    to.text(rights);
+  });
+  to.list(properties.metadata, ([entry, value]) => {
+    to.text(entry);
+    to.octets(value);
+  });
+}
+
+export function unpackProperties(from: Unpacker): Properties {
+  const name = from.text();
+  const specialUse = from.maybe(() => from.text());
+  const subscribed = from.u8() !== 0;
+  const acl = from.list(() => [from.text() as AccountId, from.text()] as const);
+  const metadata = from.list(() => [from.text(), Uint8Array.from(from.octets())] as const);
+  const properties = { name, subscribed, acl, metadata };
+  return specialUse === undefined ? properties : { ...properties, specialUse };
+}
+
+const limitNames = ['octets', 'messages', 'mailboxes', 'messageOctets'] as const;
+
+export function packLimits(to: Packer, limits: Partial<Limits>): void {
+  for (const name of limitNames) to.maybe(limits[name], (limit) => to.f64(limit));
+}
+
+export function unpackLimits(from: Unpacker): Partial<Limits> {
+  const limits: { -readonly [Name in keyof Limits]?: number } = {};
+  for (const name of limitNames) {
+    const limit = from.maybe(() => from.f64());
+    if (limit !== undefined) limits[name] = limit;
+  }
+  return limits;
+}
+
+/** Of a record that is there. */
+export function packRecord(to: Packer, record: RecordState): void {
+  to.varint(record.version);
+  to.f64(record.kept.place);
+  to.u32(record.kept.octets);
+  to.varint(record.octets);
+  to.maybe(record.size, (size) => to.varint(size));
+  to.maybe(record.expires, (expires) => to.f64(expires));
+  to.maybe(record.account, (account) => to.text(account));
+}
+
+export function unpackRecord(from: Unpacker): RecordState {
+  const version = from.varint();
+  const kept = { place: from.f64(), octets: from.u32() };
+  const octets = from.varint();
+  const size = from.maybe(() => from.varint());
+  const expires = from.maybe(() => from.f64());
+  const account = from.maybe(() => from.text() as AccountId);
+  return {
+    ...{ version, gone: false, kept, octets },
+    ...(size === undefined ? {} : { size }),
+    ...(expires === undefined ? {} : { expires }),
+    ...(account === undefined ? {} : { account }),
+  };
+}

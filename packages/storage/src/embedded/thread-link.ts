@@ -1,0 +1,224 @@
+/** The journal thread from the main thread's side. */
+import { Worker } from 'node:worker_threads';
+import type { Log } from '@mail-server-kit/core';
+import type { Done, Link } from './link.ts';
+import {
+  BELL,
+  DONE,
+  FRAME,
+  FULL,
+  MAX_FRAME,
+  PAD,
+  PRODUCED,
+  READY,
+  RING,
+  STATE,
+  STOP,
+  SYNC,
+  WAKE,
+  WANT,
+  WORDS,
+  frameOctets,
+} from './ring.js';
+
+export interface ThreadOptions {
+  readonly directory: string;
+  readonly octets: number;
+  readonly store: Uint8Array;
+  readonly generation: number;
+  readonly ready: number;
+}
+
+/** ES2024; Node has had it since version 16. */
+interface AsyncAtomics {
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+  ): { async: true; value: Promise<unknown> } | { async: false; value: string };
+}
+const { waitAsync } = Atomics as unknown as AsyncAtomics;
+
+interface Frame {
+  readonly octets: Uint8Array;
+  readonly segment: number;
+  readonly offset: number;
+  readonly sync: boolean;
+  /** Of the last frame of a write. */
+  readonly done: Done | undefined;
+}
+
+export class ThreadLink implements Link {
+  onProgress = (): void => {};
+  failed: unknown;
+  backlog = 0;
+  readonly #control = new Int32Array(new SharedArrayBuffer(WORDS * 4));
+  readonly #ring = new Uint8Array(new SharedArrayBuffer(RING));
+  readonly #view = new DataView(this.#ring.buffer);
+  readonly #worker: Worker;
+  readonly #log: Log;
+  /** Frames that the ring has no room for yet. */
+  readonly #outgoing: Frame[] = [];
+  /** What is in the ring, with the count of octets at which it ends. */
+  readonly #underWay: {
+    readonly end: number;
+    readonly octets: number;
+    readonly done: Done | undefined;
+  }[] = [];
+  #produced = 0;
+  #done = 0;
+  #ended: () => void = () => {};
+
+  constructor(options: ThreadOptions, log: Log) {
+    this.#log = log;
+    this.#control[READY] = options.ready;
+    this.#control[WANT] = options.ready;
+    this.#worker = new Worker(new URL('./journal-thread.js', import.meta.url), {
+      workerData: { ...options, control: this.#control, ring: this.#ring },
+      // Loaders and hooks of the main thread have no business there.
+      execArgv: [],
+      name: 'journal',
+    });
+    this.#worker.unref();
+    this.#worker.on('message', ({ event, error }: { event: string; error: unknown }) => {
+      log({ level: 'error', service: 'storage', event, error });
+      if (event === 'journal failed') this.#fail(error);
+    });
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => {
+      if (Atomics.load(this.#control, STATE) !== 2) this.#fail(new Error('journal thread ended'));
+      this.#ended();
+    });
+    void this.#listen();
+  }
+
+  get ready(): number {
+    return Atomics.load(this.#control, READY);
+  }
+
+  get full(): boolean {
+    return Atomics.load(this.#control, FULL) === 1;
+  }
+
+  want(segment: number): void {
+    if (segment > (this.#control[WANT] as number)) Atomics.store(this.#control, WANT, segment);
+    Atomics.store(this.#control, FULL, 0);
+    this.#wake();
+  }
+
+  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void {
+    if (this.failed) {
+      done(this.failed);
+      return;
+    }
+    if (this.backlog === 0) this.#worker.ref();
+    this.backlog += octets.length;
+    for (let at = 0; at < octets.length; at += MAX_FRAME) {
+      const end = Math.min(octets.length, at + MAX_FRAME);
+      const last = end === octets.length;
+      this.#outgoing.push({
+        octets: at === 0 && last ? octets : octets.subarray(at, end),
+        segment,
+        offset: offset + at,
+        // A part of a record is of no use: only its end asks for the sync.
+        sync: sync && last,
+        done: last ? done : undefined,
+      });
+    }
+    this.#pump();
+  }
+
+  /** Moves frames into the ring as far as there is room. */
+  #pump(): void {
+    let moved = 0;
+    for (const frame of this.#outgoing) {
+      if (!this.#put(frame)) break;
+      moved++;
+    }
+    if (moved === 0) return;
+    this.#outgoing.splice(0, moved);
+    Atomics.store(this.#control, PRODUCED, this.#produced | 0);
+    this.#wake();
+  }
+
+  #put({ octets, segment, offset, sync, done }: Frame): boolean {
+    const needed = frameOctets(octets.length);
+    let at = this.#produced % RING;
+    const pad = at + needed > RING ? RING - at : 0;
+    if (this.#produced + pad + needed - this.#done > RING) return false;
+    if (pad > 0) {
+      this.#header(at, pad - FRAME, PAD, 0, 0);
+      this.#produced += pad;
+      at = 0;
+    }
+    this.#header(at, octets.length, sync ? SYNC : 0, segment, offset);
+    this.#ring.set(octets, at + FRAME);
+    this.#produced += needed;
+    this.#underWay.push({ end: this.#produced, octets: octets.length, done });
+    return true;
+  }
+
+  #header(at: number, octets: number, flags: number, segment: number, offset: number): void {
+    this.#view.setUint32(at, octets, true);
+    this.#view.setUint32(at + 4, flags, true);
+    this.#view.setUint32(at + 8, segment, true);
+    this.#view.setUint32(at + 12, offset, true);
+  }
+
+  #wake(): void {
+    Atomics.add(this.#control, WAKE, 1);
+    Atomics.notify(this.#control, WAKE);
+  }
+
+  async #listen(): Promise<void> {
+    while (Atomics.load(this.#control, STATE) === 0) {
+      const bell = Atomics.load(this.#control, BELL);
+      this.#progress();
+      const wait = waitAsync(this.#control, BELL, bell);
+      if (wait.async) await wait.value;
+    }
+    this.#progress();
+  }
+
+  #progress(): void {
+    // Both counters are kept modulo 2^32 in the shared words.
+    this.#done += (Atomics.load(this.#control, DONE) - (this.#done | 0)) >>> 0;
+    let finished = 0;
+    for (const { end } of this.#underWay) {
+      if (end > this.#done) break;
+      finished++;
+    }
+    const done = this.#underWay.splice(0, finished);
+    for (const each of done) this.backlog -= each.octets;
+    this.#pump();
+    if (finished > 0 && this.backlog === 0) this.#worker.unref();
+    for (const each of done) each.done?.();
+    this.onProgress();
+  }
+
+  #fail(error: unknown): void {
+    if (this.failed) return;
+    this.failed = error ?? new Error('journal failed');
+    this.#progress();
+    this.backlog = 0;
+    const lost = [...this.#underWay.splice(0), ...this.#outgoing.splice(0)];
+    for (const { done } of lost) done?.(this.failed);
+    this.#worker.unref();
+    this.onProgress();
+  }
+
+  async close(): Promise<void> {
+    if (this.failed) {
+      await this.#worker.terminate();
+      return;
+    }
+    this.#worker.ref();
+    const ended = new Promise<void>((resolve) => (this.#ended = resolve));
+    Atomics.store(this.#control, STOP, 1);
+    this.#wake();
+    await ended;
+    if (this.failed) {
+      this.#log({ level: 'error', service: 'storage', event: 'close failed', error: this.failed });
+    }
+  }
+}
