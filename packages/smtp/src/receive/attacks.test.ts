@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { turn } from '@mail-server-kit/core/testing';
-import { anna, bert, idAt, lines, world } from './fixtures/world.ts';
+import { anna, bert, idAt, lines, settled, world } from './fixtures/world.ts';
 
 const envelope = lines(
   'EHLO client.example.org',
@@ -24,11 +24,7 @@ async function replies(
   for (const chunk of chunks) {
     if (!stream.destroyed && stream.writable && chunk.length > 0) stream.write(chunk);
   }
-  let before: string;
-  do {
-    before = said;
-    for (let i = 0; i < 4; i++) await turn();
-  } while (said !== before);
+  await settled(() => said);
   stream.destroy();
   return { said, mail: await mail(anna), forBert: await mail(bert) };
 }

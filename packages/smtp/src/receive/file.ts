@@ -11,7 +11,6 @@ import type { Tags } from './filters.ts';
 import type { Received } from './message.ts';
 import { ourFault, reply, replyOf, type Reply } from './reply.ts';
 import type { Accepted, Destination, Session, Transaction } from './session.ts';
-import { received, returnPath } from './trace.ts';
 
 export interface Addressed {
   readonly recipient: Accepted;
@@ -23,53 +22,44 @@ interface Planned {
   readonly owners: readonly Accepted[];
 }
 
-/** Who did not get it, with the reason; the others have it durably. Over SMTP all have it or none. */
+/**
+ * Who did not get it, with the reason. A commit that fails has used up the stage (store.ts), so then nobody has it:
+ * whoever is not to blame is asked to come again. It takes a mailbox that fills up at the very last moment.
+ */
 export async function file(
   session: Session,
   transaction: Transaction,
   message: Received,
   addressed: readonly Addressed[],
 ): Promise<ReadonlyMap<Accepted, Reply>> {
-  const blamed = new Map<Accepted, Reply>();
-  let left = addressed;
-  for (let attempt = 0; left.length > 0; attempt++) {
-    const planned = await plan(session, transaction, message, left);
-    try {
-      await commit(session, planned, attempt === 0 ? message.id : `${message.id}-${attempt}`);
-      return blamed;
-    } catch (error) {
-      // What the cache says about mailboxes may be older than the store.
-      if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, left);
-      const culprit = ownersOf(planned, error);
-      const answer = answerTo(session, message, error);
-      if (session.settings.kind !== 'lmtp' || culprit.length === 0) {
-        for (const { recipient } of left) {
-          blamed.set(
-            recipient,
-            culprit.length === 0 || culprit.includes(recipient) ? answer : ourFault,
-          );
-        }
-        return blamed;
-      }
-      // LMTP: the others do without it. Should the store have used up the stage with the failed commit, the next
-      // attempt fails for all that are left, and they come again.
-      for (const owner of culprit) blamed.set(owner, answer);
-      left = left.filter(({ recipient }) => !culprit.includes(recipient));
-    }
+  const planned = await plan(session, transaction, message, addressed);
+  try {
+    await commit(session, planned, message.id);
+    return new Map();
+  } catch (error) {
+    // What the cache says about mailboxes may be older than the store.
+    if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, addressed);
+    if (isMailError(error, 'UNKNOWN')) message.unknown();
+    const culprits = ownersOf(planned, error);
+    const answer = answerTo(session, message, error);
+    const all = culprits.length === 0;
+    return new Map(
+      addressed.map(({ recipient }) => [
+        recipient,
+        all || culprits.includes(recipient) ? answer : ourFault,
+      ]),
+    );
   }
-  return blamed;
 }
 
 async function plan(
   session: Session,
-  { envelope, recipients }: Transaction,
+  { envelope }: Transaction,
   message: Received,
   addressed: readonly Addressed[],
 ): Promise<readonly Planned[]> {
   const { mailboxes, relay } = session.settings;
-  const only = recipients.length === 1 ? recipients[0]?.recipient.forwardPath : undefined;
-  const trace = received(session, { id: message.id, time: message.time, recipient: only });
-  const path = returnPath(envelope.reversePath);
+  const { path, trace } = message;
   const stage = { stage: message.stage.stage };
   const appends = new Map<string, { write: Write; owners: Accepted[] }>();
   const queued = new Map<string, { recipients: Recipient[]; owners: Accepted[] }>();

@@ -11,7 +11,7 @@ import { ourFault, Refused, reply, type Reply } from './reply.ts';
 import { clientOf, type Accepted, type Session, type Transaction } from './session.ts';
 import type { Settings } from './settings.ts';
 import { createSpool, type Spool } from './spool.ts';
-import { missingFields } from './trace.ts';
+import { missingFields, received, returnPath } from './trace.ts';
 import type { Tags } from './filters.ts';
 
 /** One answer for all; LMTP has one for each recipient too, in the order of their RCPTs (RFC 2033 section 4.2). */
@@ -24,6 +24,11 @@ export interface Received {
   readonly stage: Stage;
   readonly facts: Facts;
   readonly time: number;
+  /** What is put on top: at final delivery `path` and `trace`, for a relay `trace` alone. */
+  readonly path: string;
+  readonly trace: string;
+  /** Nobody knows whether the commit that names the stage was made. */
+  readonly unknown: () => void;
 }
 
 const differ = reply(
@@ -49,12 +54,23 @@ export async function receiveMessage(
   });
   const { size } = transaction.envelope;
   let stage: Stage | undefined;
+  let isUnknown = false;
   try {
     stage = await store.stage(pass.octets(body), {
       limit: maxMessageOctets,
       ...(size !== undefined && { sizeHint: Math.min(size, maxMessageOctets) }),
     });
-    const message = { id, stage, facts: pass.facts(), time: clock.now() };
+    const time = clock.now();
+    const only = transaction.recipients.length === 1 ? transaction.recipients[0] : undefined;
+    const message = {
+      id,
+      stage,
+      facts: pass.facts(),
+      time,
+      path: returnPath(transaction.envelope.reversePath),
+      trace: received(session, { id, time, recipient: only?.recipient.forwardPath }),
+      unknown: () => (isUnknown = true),
+    };
     return await decide(session, transaction, message, spool);
   } catch (error) {
     if (error instanceof Refused) return { refused: error.reply };
@@ -63,7 +79,7 @@ export async function receiveMessage(
     if (!body.aborted) logFault(session, 'message failed', id, error);
     return { refused: ourFault };
   } finally {
-    if (stage)
+    if (stage && !isUnknown)
       await store
         .discard(stage.stage)
         .catch((error) => logFault(session, 'discard failed', id, error));
@@ -90,19 +106,21 @@ async function decide(
   for (const recipient of recipients) {
     const { recipient: of } = recipient;
     const own = toFilter && (await settings.run.stage('deliver', { ...toFilter, recipient: of }));
-    const refused = own?.refused ?? (await doesNotFit(settings, recipient, message.stage.size));
-    if (refused) {
-      replies.set(recipient, refused);
-      continue;
-    }
-    replies.set(recipient, accepted);
-    if (seen?.discard || own?.discard || transaction.discard || recipient.discard) continue;
     const tags: readonly Tags[] = [
       ...transaction.tags,
       ...recipient.tags,
       ...(seen?.tags ?? []),
       ...(own?.tags ?? []),
     ];
+    const gone = seen?.discard || own?.discard || transaction.discard || recipient.discard;
+    const full = gone ? undefined : await doesNotFit(settings, recipient, sizeOf(message, tags));
+    const refused = own?.refused ?? full;
+    if (refused) {
+      replies.set(recipient, refused);
+      continue;
+    }
+    replies.set(recipient, accepted);
+    if (gone) continue;
     addressed.push({ recipient, tags });
   }
 
@@ -133,12 +151,20 @@ function oneReply(
   { envelope }: Transaction,
   replies: ReadonlyMap<Accepted, Reply>,
 ): Reply {
-  const kinds = new Set([...replies.values()].map(({ code }) => Math.floor(code / 100)));
-  if (kinds.size === 1) return [...replies.values()][0] as Reply;
-  for (const [{ recipient }, { code }] of replies) {
-    if (code >= 400) settings.separated.add(envelope.reversePath, recipient.forwardPath);
+  const answers = [...replies.values()];
+  const [first] = answers;
+  if (first === undefined || answers.every((one) => one === first)) return first ?? ourFault;
+  for (const [{ recipient }, one] of replies) {
+    const own = one.code >= 400 && one !== ourFault;
+    if (own) settings.separated.add(envelope.reversePath, recipient.forwardPath);
   }
-  return differ;
+  const kinds = new Set(answers.map(({ code }) => Math.floor(code / 100)));
+  return kinds.size === 1 ? first : differ;
+}
+
+function sizeOf({ stage, path, trace }: Received, tags: readonly Tags[]): number {
+  const headers = tags.flatMap((tag) => tag.headers ?? []);
+  return [path, trace, ...headers].reduce((sum, text) => sum + Buffer.byteLength(text), stage.size);
 }
 
 /** With the real size; RCPT knew only what MAIL declared. */
