@@ -1,0 +1,1 @@
+export { directoryContract, inhabitants, type Inhabitants, type Runner } from './directory.ts';
