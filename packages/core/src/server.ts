@@ -29,9 +29,15 @@ export interface MailServerOptions {
 }
 
 export interface MailServer {
-  /** Opens every listener. If one fails, those already open are stopped and its error is thrown: nothing is half started. */
+  /**
+   * Opens every listener. If one fails, those already open are stopped and its error is thrown: nothing is half started, and
+   * it may be tried again. @throws TypeError if it was started or stopped before
+   */
   start(): Promise<readonly ListenAddress[]>;
-  /** Drains, then stops what is left after `drainTime`, then closes the stores. May be called twice; both wait for the same end. */
+  /**
+   * Drains, stops what is left after `drainTime`, then closes the stores; a start under way ends first. May be called
+   * twice; both wait for the same end. @throws AggregateError of all that failed, after the rest was stopped and closed
+   */
   stop(): Promise<void>;
 }
 
@@ -41,36 +47,70 @@ export function createMailServer({
   drainTime = 10_000,
   clock = systemClock,
 }: MailServerOptions): MailServer {
+  let starting: Promise<readonly ListenAddress[]> | undefined;
   let stopping: Promise<void> | undefined;
 
-  async function end(): Promise<void> {
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => (cancel = clock.after(drainTime, resolve)));
-    await Promise.race([Promise.allSettled(services.map((service) => service.drain())), late]);
-    cancel();
-    await Promise.allSettled(services.map((service) => service.stop()));
-    const failures: unknown[] = [];
-    for (const resource of closeAfter) {
-      await Promise.resolve(resource.close()).catch((error: unknown) => failures.push(error));
+  async function open(): Promise<readonly ListenAddress[]> {
+    const started: Service[] = [];
+    const addresses: ListenAddress[] = [];
+    try {
+      for (const service of services) {
+        started.push(service);
+        addresses.push(...(await service.start()));
+        if (stopping) throw new Error('the server was stopped while it was starting');
+      }
+    } catch (error) {
+      await together(started.reverse(), (service) => service.stop());
+      throw error;
     }
-    if (failures.length > 0) throw new AggregateError(failures, 'stores failed to close');
+    return addresses;
+  }
+
+  async function end(): Promise<void> {
+    const failures: unknown[] = [];
+    const isOpen = await starting?.then(
+      () => true,
+      () => false,
+    );
+    if (isOpen) {
+      let cancel = () => {};
+      const late = new Promise<void>((resolve) => (cancel = clock.after(drainTime, resolve)));
+      const drained = together(services, (service) => service.drain(), failures);
+      await Promise.race([drained, late]);
+      cancel();
+      await together(services, (service) => service.stop(), failures);
+    }
+    // One after the other: what is closed later may be needed by what is closed before.
+    for (const resource of closeAfter)
+      await together([resource], ({ close }) => close.call(resource), failures);
+    if (failures.length > 0)
+      throw new AggregateError(failures, 'not everything stopped as it should');
   }
 
   return {
     async start() {
-      const started: Service[] = [];
-      const addresses: ListenAddress[] = [];
+      if (stopping) throw new TypeError('a server that was stopped cannot be started');
+      if (starting) throw new TypeError('the server was started before');
+      starting = open();
       try {
-        for (const service of services) {
-          started.push(service);
-          addresses.push(...(await service.start()));
-        }
+        return await starting;
       } catch (error) {
-        await Promise.allSettled(started.map((service) => service.stop()));
+        starting = undefined;
         throw error;
       }
-      return addresses;
     },
     stop: () => (stopping ??= end()),
   };
+}
+
+/** Does it to all, whether it fails for some, at once or later. */
+async function together<Thing>(
+  things: readonly Thing[],
+  act: (thing: Thing) => Promise<void> | void,
+  failures: unknown[] = [],
+): Promise<void> {
+  const attempts = things.map(async (thing) => act(thing));
+  for (const attempt of await Promise.allSettled(attempts)) {
+    if (attempt.status === 'rejected') failures.push(attempt.reason);
+  }
 }
