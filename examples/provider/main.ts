@@ -1,0 +1,96 @@
+/** The mail server of a provider, wired from the packages. `npm start` runs it; flags.ts has its flags. */
+import { mkdir } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createAccounts } from '@mail-server-kit/accounts';
+import { createMailServer, type Service, type TlsProvider } from '@mail-server-kit/core';
+import { createSmtpServer } from '@mail-server-kit/smtp';
+import { openEmbeddedStore } from '@mail-server-kit/storage';
+import { certificateFiles, ownCertificateAuthority } from '@mail-server-kit/tls';
+import { createImapServer } from 'imap-server-kit';
+import { addAccounts } from './accounts.ts';
+import { helpText, readFlags, type Flags, type ServiceName } from './flags.ts';
+import { explain, log, startMessage, type Started } from './messages.ts';
+import { stopOnSignals } from './signals.ts';
+
+async function serve(flags: Flags): Promise<void> {
+  const data = resolve(flags.data);
+  await mkdir(data, { recursive: true });
+  const { tls, trust } = await certificates(flags, join(data, 'tls'));
+  const store = await openEmbeddedStore(join(data, 'mail'), { log });
+  const directory = createAccounts({ store });
+
+  const common = { store, directory, tls, log };
+  const [hostname] = flags.domains;
+  const smtp = { ...common, ...(hostname && { hostname }) };
+  type Make = (at: { host: string; port: number }) => Service;
+  const makers: Partial<Record<ServiceName, Make>> = {
+    smtp: (at) => createSmtpServer({ ...smtp, kind: 'mx', listen: [at] }),
+    submission: (at) => createSmtpServer({ ...smtp, kind: 'submission', listen: [at] }),
+    submissions: (at) =>
+      createSmtpServer({ ...smtp, kind: 'submission', listen: [{ ...at, tls: 'implicit' }] }),
+    lmtp: (at) => createSmtpServer({ ...smtp, kind: 'lmtp', listen: [at] }),
+    imap: (at) => createImapServer({ ...common, listen: [{ ...at, tls: 'starttls' }] }),
+    imaps: (at) => createImapServer({ ...common, listen: [{ ...at, tls: 'implicit' }] }),
+  };
+
+  const names: ServiceName[] = [];
+  const later: ServiceName[] = [];
+  const services: Service[] = [];
+  for (const [name, port] of Object.entries(flags.ports) as [ServiceName, number][]) {
+    const make = makers[name];
+    (make ? names : later).push(name);
+    if (make) services.push(make({ host: flags.host, port }));
+  }
+
+  const server = createMailServer({ services, closeAfter: [directory, tls, store] });
+  try {
+    const addresses = await server.start();
+    // Once nothing can fail any more: a password that was made is shown, or was not made.
+    const accounts = await addAccounts(directory, flags);
+    stopOnSignals(server, services);
+    const open = addresses.map(({ host, port }, i) => ({
+      name: names[i] as ServiceName,
+      host,
+      port,
+    }));
+    process.stdout.write(startMessage({ data, open, accounts, trust, later }));
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+/** The given files, or what a CA of our own makes for the domains and this machine. */
+async function certificates(
+  { certificates: [first, ...more], domains, host }: Flags,
+  directory: string,
+): Promise<{ tls: TlsProvider & { close(): void }; trust: Started['trust'] }> {
+  if (first) {
+    const tls = await certificateFiles({ ...first, more });
+    process.on('SIGHUP', () => {
+      tls
+        .reload()
+        .catch((error: unknown) =>
+          console.error(`certificates stay as they are: ${explain(error)}`),
+        );
+    });
+    const name = tls.certificates()[0]?.names.find((each) => !isIP(each)) ?? 'localhost';
+    const trust = { file: resolve(first.cert), name: name.replace('*', 'mail') };
+    return { tls: { ...tls, close: () => {} }, trust };
+  }
+  const here = isIP(host) ? ['127.0.0.1', '::1', host] : ['127.0.0.1', '::1'];
+  const hosts = domains.flatMap((domain) => [domain, `mail.${domain}`]);
+  const tls = await ownCertificateAuthority({ directory, names: ['localhost', ...hosts, ...here] });
+  return { tls, trust: { file: tls.caFile, name: 'localhost' } };
+}
+
+let flags: Flags | 'help' | undefined;
+try {
+  flags = readFlags(process.argv.slice(2));
+  if (flags === 'help') process.stdout.write(helpText());
+  else await serve(flags);
+} catch (error) {
+  console.error(`mail-server-kit: ${explain(error, flags === 'help' ? undefined : flags)}`);
+  process.exitCode = 1;
+}
