@@ -74,5 +74,5 @@ export class MailError extends Error {
 export function isMailError(error: unknown, ...codes: readonly Reason[]): error is MailError {
   if (!(error instanceof Error) || error.name !== 'MailError') return false;
   const { code } = error as MailError;
-  return code in reasons && (codes.length === 0 || codes.includes(code));
+  return Object.hasOwn(reasons, code) && (codes.length === 0 || codes.includes(code));
 }
