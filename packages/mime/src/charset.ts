@@ -43,17 +43,24 @@ export function knownCharset(charset: string): string | undefined {
 export function decodeCharset(octets: Uint8Array, charset: string): string {
   const known = knownCharset(charset) ?? 'utf-8';
   const label = platform[known];
-  if (label) return new TextDecoder(label).decode(octets);
+  // ISO-2022 has seven bits; with eight the label is wrong, and mostly it is UTF-8 or Shift_JIS.
+  if (label && isSevenBit(octets)) return new TextDecoder(label).decode(octets);
+  if (label) return decodeUtf8(octets, 'shift_jis');
   if (known === 'utf-8' || known === 'utf8') return decodeUtf8(octets);
   return iconv.decode(asBuffer(octets), known);
 }
 
-function decodeUtf8(octets: Uint8Array): string {
+function decodeUtf8(octets: Uint8Array, otherwise = 'windows-1252'): string {
   try {
     return strictUtf8.decode(octets);
   } catch {
-    return iconv.decode(asBuffer(octets), 'windows-1252');
+    return iconv.decode(asBuffer(octets), otherwise);
   }
+}
+
+function isSevenBit(octets: Uint8Array): boolean {
+  for (let at = 0; at < octets.length; at++) if ((octets[at] as number) > 127) return false;
+  return true;
 }
 
 /** Text that comes with no word about its charset: a header of RFC 6532, or of a sender who did not care. */

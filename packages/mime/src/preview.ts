@@ -103,7 +103,8 @@ export class PreviewReader implements PartSink {
     const { type, subtype, disposition } = content;
     this.#current = undefined;
     const isText = type.toLowerCase() === 'text' && /^(?:plain|html|enriched)$/i.test(subtype);
-    const isAttachment = disposition?.type.toLowerCase() === 'attachment';
+    // "Unrecognized disposition types should be treated as attachment" (RFC 2183 section 2.8).
+    const isAttachment = disposition && disposition.type.toLowerCase() !== 'inline';
     if (!isText || isAttachment || this.#excerpts.length >= MAX_PARTS) return;
     this.#current = new Excerpt(content);
     this.#excerpts.push(this.#current);
