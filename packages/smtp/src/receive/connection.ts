@@ -301,7 +301,8 @@ export class Connection extends SMTPConnection {
     if (error instanceof Refused) return error.reply;
     // Only what may pass is told; 5xx would be a fault of ours that loses mail.
     if (isMailError(error) && error.smtp[0] < 500) return replyOf(error);
-    this.#log('command failed', 'error', error);
+    // Who left in the middle of a command is no fault of ours.
+    this.#log('command failed', this._closing || this._closed ? 'debug' : 'error', error);
     return ourFault;
   }
 
