@@ -36,7 +36,7 @@ import {
   type Found,
   type LoginRecord,
 } from './records.ts';
-import type { Routing } from './routing.ts';
+import { MAX_EXPANSION, type Routing } from './routing.ts';
 
 export interface NewMailbox {
   readonly name: string;
@@ -186,6 +186,7 @@ export function createManagement(parts: ManagementParts): Management {
     if (list.length > MAX_TARGETS) {
       throw new MailError('LIMIT', `At most ${MAX_TARGETS} targets are possible`);
     }
+    const behind = new Set<string>();
     for (const target of list) {
       const { ours, routes, passed } = await routing.expand(target, {
         catchAll: self !== undefined,
@@ -195,6 +196,10 @@ export function createManagement(parts: ManagementParts): Management {
         throw new MailError('CANNOT', `${text} leads back to ${printAddress(self)}`);
       }
       if (ours && routes.length === 0) missing(`There is no address ${text}`);
+      for (const each of passed) behind.add(each);
+    }
+    if (behind.size >= MAX_EXPANSION) {
+      throw new MailError('LIMIT', 'The targets lead to too many addresses');
     }
     return [...new Map(list.map((target) => [addressKey(target), printAddress(target)])).values()];
   }
