@@ -1,0 +1,89 @@
+/** Postfix as Debian ships it, on loopback, below a scratch folder: takes mail by SMTP, queues it, hands it on by LMTP. */
+import {
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { endTree, freePorts, start, type Running } from '../processes.ts';
+import { idOf } from './users.ts';
+
+export interface Postfix extends Running {
+  readonly smtp: number;
+  /** The folders of the queue: mail has arrived when they hold no file. */
+  readonly queue: readonly string[];
+}
+
+export async function startPostfix(root: string, lmtp: number): Promise<Postfix> {
+  const directory = join(root, 'postfix');
+  const configurationDirectory = join(directory, 'conf');
+  for (const name of ['conf', 'queue', 'data']) {
+    mkdirSync(join(directory, name), { recursive: true });
+  }
+  chownSync(join(directory, 'data'), idOf('postfix').uid, -1);
+  for (const name of readdirSync('/etc/postfix')) {
+    const from = join('/etc/postfix', name);
+    const wanted = /^(dynamicmaps\.cf|postfix-files)/.test(name) && statSync(from).isFile();
+    if (wanted) copyFileSync(from, join(configurationDirectory, basename(name)));
+  }
+  const [smtp] = (await freePorts(1)) as [number];
+  writeFileSync(join(configurationDirectory, 'master.cf'), services(smtp));
+  writeFileSync(join(configurationDirectory, 'main.cf'), settings(directory, lmtp));
+  const { pid, greets } = start(
+    'postfix',
+    ['-c', configurationDirectory, 'start-fg'],
+    join(directory, 'start.log'),
+  );
+  await greets(smtp);
+  const queue = ['maildrop', 'incoming', 'active', 'deferred'].map((name) =>
+    join(directory, 'queue', name),
+  );
+  return { name: 'Postfix', pids: [pid], smtp, queue, stop: () => endTree(pid) };
+}
+
+/** Debian's list of services, with smtpd on our port and nothing in a chroot. */
+function services(port: number): string {
+  return readFileSync('/usr/share/postfix/master.cf.dist', 'utf8')
+    .split('\n')
+    .map((line) => {
+      if (/^smtp +inet /.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
+      const columns = /^([a-z]+ +unix +[-ny] +[-ny] +)y/.exec(line);
+      return columns ? `${columns[1]}n${line.slice(columns[0].length)}` : line;
+    })
+    .join('\n');
+}
+
+function settings(directory: string, lmtp: number): string {
+  return `
+compatibility_level = 3.6
+queue_directory = ${directory}/queue
+data_directory = ${directory}/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+multi_instance_name = postfix-bench
+mail_owner = postfix
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.test
+mydestination =
+mynetworks = 127.0.0.0/8
+virtual_mailbox_domains = example.test
+virtual_transport = lmtp:inet:127.0.0.1:${lmtp}
+smtpd_recipient_restrictions = permit_mynetworks, reject
+smtputf8_enable = no
+alias_maps =
+local_recipient_maps =
+maillog_file = ${directory}/log
+maillog_file_prefixes = ${directory}
+# What slows down a flood from one address is off: the load is one.
+lmtp_destination_concurrency_limit = 20
+default_process_limit = 200
+smtpd_client_connection_count_limit = 0
+in_flow_delay = 0
+default_database_type = hash
+`;
+}
