@@ -9,6 +9,8 @@ export function packageBuild(options: Options = {}) {
     clean: true,
     sourcemap: true,
     splitting: true,
+    // Rollup makes the CommonJS chunks then; otherwise tsup lets sucrase do it, which cannot put `yield` after `??`.
+    treeshake: true,
     shims: true,
     target: 'node20',
     removeNodeProtocol: false,

@@ -181,7 +181,8 @@ export class GuardedStore implements MailStore {
     const actor = this.#actor;
     const everything = !scope.accounts && !scope.mailboxes;
     return this.#store.subscribe(everything ? { accounts: [actor.id] } : scope, (change) => {
-      if (change.account === actor.id) listener(change);
+      const own = change.mailbox !== undefined && actor.owns(change.mailbox);
+      if (own || change.account === actor.id) listener(change);
       else if (change.mailbox !== undefined) {
         // Somebody who may no longer look hears no more.
         void actor.need(change.mailbox, 'l').then(
