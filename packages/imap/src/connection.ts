@@ -238,7 +238,7 @@ export class Connection implements Talk {
         header = literalHeader(more);
       }
       const whole = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-      await this.#run(begun, whole.subarray(begun.at), upload);
+      await this.#run(begun, whole, upload);
     } catch (error) {
       this.#refuse(error);
     }
@@ -275,7 +275,7 @@ export class Connection implements Talk {
     const last = parts.at(-1) as Buffer;
     const before = Buffer.concat([...parts.slice(0, -1), last.subarray(0, header.at)]);
     try {
-      begun.command.prepare(this.#reader(before.subarray(begun.at)), this.#parsing(begun));
+      begun.command.prepare(this.#reader(before, begun.at), this.#parsing(begun));
     } catch (error) {
       // The literal is one of the arguments: a mailbox name.
       if (error instanceof Problem && error.unfinished) return undefined;
@@ -302,8 +302,9 @@ export class Connection implements Talk {
     throw bad('Too many or too large literals', 'TOOBIG');
   }
 
-  #reader(octets: Buffer): Reader {
-    const read = new Reader(octets, this.#reading);
+  /** Behind the name of the command, and the space that parts it from its arguments. */
+  #reader(octets: Buffer, at: number): Reader {
+    const read = new Reader(octets, { ...this.#reading, at });
     if (!read.atEnd) read.sp();
     return read;
   }
@@ -313,10 +314,10 @@ export class Connection implements Talk {
     return { dialect, limits, uid };
   }
 
-  async #run(begun: Begun, args: Buffer, upload: Upload | undefined): Promise<void> {
+  async #run(begun: Begun, octets: Buffer, upload: Upload | undefined): Promise<void> {
     const { command, uid } = begun;
     const { session } = this;
-    const run = command.prepare(this.#reader(args), this.#parsing(begun));
+    const run = command.prepare(this.#reader(octets, begun.at), this.#parsing(begun));
     if (command.writes && session.view?.readOnly) {
       throw no('READ-ONLY', 'The mailbox was opened with EXAMINE');
     }

@@ -3,6 +3,7 @@ import { intersect, unite, type UidRange, type UidRanges } from '@mail-server-ki
 import { command, type Call } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
 import type { SearchReturn } from '../extension.ts';
+import { badCharset } from '../search/charset.ts';
 import { evaluate } from '../search/evaluate.ts';
 import { readProgram, type SearchProgram } from '../search/parse.ts';
 import { Problem } from '../wire/problem.ts';
@@ -45,6 +46,7 @@ export const search = command({
     const saving = returns?.some(({ name }) => name === 'SAVE') ?? false;
     let found: UidRanges;
     try {
+      if (!program.knownCharset) throw badCharset();
       const everything: UidRanges = [
         [1, Math.max(1, view.snapshot.uidNext - 1)] as unknown as UidRange,
       ];

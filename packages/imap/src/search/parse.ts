@@ -9,6 +9,8 @@ import { readCharset, readText } from './charset.ts';
 export interface SearchProgram {
   readonly node: SearchNode;
   readonly extras: readonly SearchExtra[];
+  /** False: nobody can tell what its texts mean. */
+  readonly knownCharset: boolean;
 }
 
 export function readProgram(
@@ -18,11 +20,12 @@ export function readProgram(
   const extras: SearchExtra[] = [];
   let count = 0;
 
+  const knownCharset = readCharset(read);
   // The depth of NOT, OR and parentheses alike is counted by `nested`.
   const key = (): SearchNode => read.nested(one);
   const parsing = {
     key,
-    text: readText,
+    text: knownCharset ? readText : (reader: Reader): string => reader.astring(),
     tell: (extra: SearchExtra): void => void extras.push(extra),
   };
 
@@ -36,10 +39,10 @@ export function readProgram(
     return row.parse(read, parsing);
   }
 
-  readCharset(read);
   const nodes: SearchNode[] = [];
   do nodes.push(key());
   while (read.skip(' '));
   read.end();
-  return { node: nodes.length === 1 ? (nodes[0] as SearchNode) : { kind: 'all', nodes }, extras };
+  const node: SearchNode = nodes.length === 1 ? (nodes[0] as SearchNode) : { kind: 'all', nodes };
+  return { node, extras, knownCharset };
 }

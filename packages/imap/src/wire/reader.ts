@@ -48,16 +48,19 @@ export interface ReaderOptions {
   readonly utf8Names?: boolean;
   /** How deep parentheses and search keys may nest. */
   readonly depth?: number;
+  /** Where the cursor stands at first. */
+  readonly at?: number;
 }
 
 export class Reader {
-  #at = 0;
+  #at: number;
   #depth = 0;
   readonly #octets: Buffer;
   readonly #utf8Names: boolean;
   readonly #deepest: number;
 
-  constructor(octets: Buffer, { utf8Names = false, depth = 64 }: ReaderOptions = {}) {
+  constructor(octets: Buffer, { utf8Names = false, depth = 64, at = 0 }: ReaderOptions = {}) {
+    this.#at = at;
     this.#octets = octets;
     this.#utf8Names = utf8Names;
     this.#deepest = depth;
