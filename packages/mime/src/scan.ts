@@ -4,14 +4,14 @@
  */
 import type { Facts } from '@mail-server-kit/core';
 import { asBuffer } from './charset.ts';
-import { ContentReader, opaqueContent, type Content } from './content.ts';
+import type { Content } from './content.ts';
 import { parseDate } from './date.ts';
+import { findDelimiter, MAX_DELIMITER, type Delimiter } from './delimiter.ts';
 import { EnvelopeReader } from './envelope.ts';
-import { fieldsOf } from './header.ts';
 import { parseMessageIds, referencesOf } from './message-id.ts';
-import { parameterValue } from './parameters.ts';
+import { opaqueHeader, parsePartHeader, type PartHeader } from './part-header.ts';
 import { PreviewReader } from './preview.ts';
-import { StructureWriter, isAscii, mediaType, type PartKind } from './structure.ts';
+import { StructureWriter, isAscii, type PartKind } from './structure.ts';
 import { baseSubject } from './subject.ts';
 
 /** Changes whenever the same octets give other facts. */
@@ -76,11 +76,6 @@ export interface PartSink {
   preview(): string;
 }
 
-/** A boundary has at most 70 characters (RFC 2046 section 5.1.1). Of longer ones this much is compared, as Dovecot does. */
-const MAX_BOUNDARY = 80;
-/** Of a line that may be a delimiter this much is looked at. */
-const MAX_DELIMITER = 100;
-
 const LF = 10;
 const CR = 13;
 const DASH = 45;
@@ -93,23 +88,6 @@ interface OpenPart {
   boundary: string | undefined;
   /** Lines of the message before its body. */
   readonly linesBefore: number;
-}
-
-/** A delimiter line of the part at `index` of the open ones. */
-interface Delimiter {
-  readonly index: number;
-  readonly isLast: boolean;
-  /** Behind the two dashes. */
-  readonly line: string;
-}
-
-interface ParsedHeader {
-  readonly kind: PartKind;
-  readonly content: Content;
-  /** Of a multipart that has one. */
-  readonly boundary: string | undefined;
-  /** Of a nested message. */
-  readonly envelope: string | undefined;
 }
 
 const WAIT = Symbol('more octets are needed');
@@ -157,7 +135,7 @@ export class MessageScanner implements Scanner {
     this.#run(this.#held ?? Buffer.alloc(0), true);
     const size = this.#base;
     while (this.#mode === 'header' || this.#mode === 'blank line') {
-      this.#pushParsed(this.#parseHeader(), size);
+      this.#beginContent(this.#parseHeader(), size);
     }
     while (this.#open.length > 0) this.#closePart(size, this.#lines);
     return this.#facts();
@@ -167,14 +145,7 @@ export class MessageScanner implements Scanner {
     this.#held = undefined;
     let at = 0;
     while (at < octets.length) {
-      const next =
-        this.#mode === 'header'
-          ? this.#readHeader(octets, at, isLast)
-          : this.#mode === 'body'
-            ? this.#readBody(octets, at, isLast)
-            : this.#mode === 'delimiter'
-              ? this.#readDelimiter(octets, at)
-              : this.#beginBody(octets, at, isLast);
+      const next = this.#step(octets, at, isLast);
       if (next === WAIT) break;
       at = next;
     }
@@ -183,6 +154,19 @@ export class MessageScanner implements Scanner {
     if (end < octets.length) this.#held = Buffer.from(octets.subarray(end));
     if (end > 0) this.#before = octets[end - 1] as number;
     this.#base += end;
+  }
+
+  #step(octets: Buffer, at: number, isLast: boolean): number | typeof WAIT {
+    switch (this.#mode) {
+      case 'header':
+        return this.#readHeader(octets, at, isLast);
+      case 'blank line':
+        return this.#beginBody(octets, at, isLast);
+      case 'body':
+        return this.#readBody(octets, at, isLast);
+      case 'delimiter':
+        return this.#readDelimiter(octets, at);
+    }
   }
 
   #wait(at: number): typeof WAIT {
@@ -238,20 +222,20 @@ export class MessageScanner implements Scanner {
     if (delimiter === WAIT) return this.#wait(at);
     const header = this.#parseHeader();
     // It may be this part's own, which then bears the name of an outer one or begins with it.
-    if (delimiter && header.boundary && delimiter.line.startsWith(header.boundary))
-      delimiter = undefined;
+    const own = header.boundary;
+    if (delimiter && own && delimiter.line.startsWith(own)) delimiter = undefined;
     if (delimiter) return this.#endAtDelimiter(header, delimiter, at);
     this.#lineEnd = 0;
-    this.#pushParsed(header, this.#base + at);
+    this.#beginContent(header, this.#base + at);
     return at;
   }
 
   /** A header ends with the line in front of a delimiter, and with it its part. */
-  #endAtDelimiter(header: ParsedHeader, delimiter: Delimiter, at: number): number {
+  #endAtDelimiter(header: PartHeader, delimiter: Delimiter, at: number): number {
     const lineEnd = this.#lineEnd;
     const end = this.#base + at - lineEnd;
-    this.#pushParsed(header, end);
-    while (this.#mode === 'header') this.#pushParsed(this.#parseHeader(), end);
+    this.#beginContent(header, end);
+    while (this.#mode === 'header') this.#beginContent(this.#parseHeader(), end);
     this.#lineEnd = lineEnd;
     return this.#passDelimiter(delimiter, at);
   }
@@ -296,11 +280,7 @@ export class MessageScanner implements Scanner {
     return next;
   }
 
-  /**
-   * Whether the line that starts at `at` is a delimiter. "Boundary string comparisons must compare the boundary string
-   * with the beginning of each candidate line" (RFC 2046 section 5.1.1): of several that fit, the longest is meant, and of
-   * equal ones the innermost. Those of outer parts count too, else a part cut short would swallow what follows it.
-   */
+  /** The delimiter that the line at `at` is, undefined if it is none. */
   #delimiterAt(octets: Buffer, at: number, isLast: boolean): Delimiter | undefined | typeof WAIT {
     if (this.#boundaries === 0 || octets[at] !== DASH) return undefined;
     if (at + 1 >= octets.length) return isLast ? undefined : WAIT;
@@ -311,26 +291,7 @@ export class MessageScanner implements Scanner {
     if (lineEnd === -1 && octets.length < limit && !isLast) return WAIT;
     let end = lineEnd === -1 ? Math.min(octets.length, limit) : lineEnd;
     if (lineEnd !== -1 && end > start && octets[end - 1] === CR) end--;
-    return this.#delimiterIn(octets.toString('latin1', start, end));
-  }
-
-  #delimiterIn(line: string): Delimiter | undefined {
-    let index = -1;
-    let found = '';
-    for (let i = this.#open.length - 1; i >= 0; i--) {
-      const boundary = this.#open[i]?.boundary;
-      if (boundary === undefined || boundary.length <= found.length || !line.startsWith(boundary))
-        continue;
-      found = boundary;
-      index = i;
-      // `x--` ends the boundary `x`, even if there is another named `x--` further out.
-      if (
-        line.length === boundary.length ||
-        (line.length === boundary.length + 2 && line.endsWith('--'))
-      )
-        break;
-    }
-    return index === -1 ? undefined : { index, isLast: line.startsWith('--', found.length), line };
+    return findDelimiter(octets.toString('latin1', start, end), this.#open);
   }
 
   /** Ends the parts within the one whose delimiter stands at `at`; returns where to go on. */
@@ -360,51 +321,33 @@ export class MessageScanner implements Scanner {
     // No room for more: the rest of the message is one part, whatever boundaries it has.
     for (const part of this.#open) part.boundary = undefined;
     this.#boundaries = 0;
-    this.#pushPart(
-      { kind: 'leaf', content: opaqueContent, boundary: undefined, envelope: undefined },
-      start,
-    );
+    this.#pushPart(opaqueHeader, start);
   }
 
-  #parseHeader(): ParsedHeader {
+  #parseHeader(): PartHeader {
     const holder = this.#open.at(-1);
-    const hasEnvelope = !holder || holder.kind === 'message';
-    const reader = new ContentReader(this.#limits, holder?.isDigest ?? false);
-    const envelope = hasEnvelope ? new EnvelopeReader(this.#limits) : undefined;
-    for (const field of fieldsOf(this.#header)) {
-      const name = field.name.toLowerCase();
-      if (name.startsWith('content-')) reader.take(name, field);
-      else envelope?.take(name, field.value);
-    }
-    if (!holder) this.#envelope = envelope;
+    const place = {
+      isMessage: !holder || holder.kind === 'message',
+      inDigest: holder?.isDigest ?? false,
+      isDeepest: this.#open.length + 1 >= this.#limits.maxDepth,
+      isTooLong: this.#isHeaderTooLong,
+    };
+    const header = parsePartHeader(this.#header, place, this.#limits);
+    if (!holder) this.#envelope = header.envelope;
     this.#sink.takeHeader(this.#header, !holder);
-    const { content } = reader;
-    const kind = this.#kindOf(content);
-    const isTooDeep = kind !== 'leaf' && this.#open.length + 1 >= this.#limits.maxDepth;
-    const isOpaque = this.#isHeaderTooLong || isTooDeep;
     this.#header = '';
     this.#isHeaderTooLong = false;
-    return {
-      kind: isOpaque ? 'leaf' : kind,
-      content: isOpaque ? opaqueContent : content,
-      boundary: kind === 'multipart' && !isOpaque ? boundaryOf(content) : undefined,
-      envelope: holder ? envelope?.render() : undefined,
-    };
+    return header;
   }
 
-  #pushParsed(header: ParsedHeader, bodyStart: number): void {
+  #beginContent(header: PartHeader, bodyStart: number): void {
     this.#pushPart(header, bodyStart);
     if (header.kind === 'message') this.#beginPart(bodyStart);
   }
 
-  #kindOf(content: Content): PartKind {
-    if (content.type.toLowerCase() === 'multipart') return 'multipart';
-    const type = mediaType(content);
-    return type === 'message/rfc822' || type === 'message/global' ? 'message' : 'leaf';
-  }
-
-  #pushPart({ kind, content, boundary, envelope }: ParsedHeader, bodyStart: number): void {
-    this.#structure.open(kind, { start: this.#headerStart, end: bodyStart }, content, envelope);
+  #pushPart({ kind, content, boundary, envelope }: PartHeader, bodyStart: number): void {
+    const nested = this.#open.length > 0 ? envelope?.render() : undefined;
+    this.#structure.open(kind, { start: this.#headerStart, end: bodyStart }, content, nested);
     if (boundary) this.#boundaries++;
     this.#open.push({
       kind,
@@ -448,13 +391,6 @@ export class MessageScanner implements Scanner {
       },
     };
   }
-}
-
-/** Compared octet by octet, so the plain form is not decoded. */
-function boundaryOf({ parameters }: Content): string | undefined {
-  const plain = parameters.find(([name]) => name.toLowerCase() === 'boundary');
-  const boundary = plain ? plain[1] : parameterValue(parameters, 'boundary');
-  return boundary?.slice(0, MAX_BOUNDARY) || undefined;
 }
 
 /** Octets of the blank line at `at`, 0 if it is none. */
