@@ -142,6 +142,7 @@ export class Connection extends SMTPConnection {
   #draining = false;
   #working = false;
   #badCommands = 0;
+  #corked = false;
   #progress: number;
   #octetsSeen = 0;
   #cancelTimer = () => {};
@@ -314,8 +315,18 @@ export class Connection extends SMTPConnection {
 
   #send(answer: Reply): void {
     // While the handshake runs nothing may get between its records.
-    if (!this._upgrading && !this._closing && !this._closed && this._socket.writable) {
-      this._socket.write(printReply(answer));
+    const socket = this._socket;
+    if (!this._upgrading && !this._closing && !this._closed && socket.writable) {
+      // Replies to pipelined commands go in one packet (RFC 2920 section 3.2).
+      if (!this.#corked) {
+        this.#corked = true;
+        socket.cork();
+        setImmediate(() => {
+          this.#corked = false;
+          socket.uncork();
+        });
+      }
+      socket.write(printReply(answer), 'latin1');
     }
     if (answer.close) this.close();
   }
@@ -349,7 +360,11 @@ export class Connection extends SMTPConnection {
           this.#input?.readChunk(size, body);
           this.#goOn();
         }),
-      startTls: () => this.upgrade(() => this.#goOn()),
+      startTls: () => {
+        // The 220 has to be out before the socket belongs to TLS.
+        this._socket.uncork();
+        this.upgrade(() => this.#goOn());
+      },
       bindings: () =>
         this._socket instanceof TLSSocket ? channelBindings(this._socket) : undefined,
     };
