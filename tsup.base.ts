@@ -14,7 +14,8 @@ export function packageBuild(options: Options = {}) {
     shims: true,
     target: 'node20',
     removeNodeProtocol: false,
-    tsconfig: '../../tsconfig.base.json',
+    // Names one file: tsup reads all that a tsconfig names, which would be every package with its dist.
+    tsconfig: '../../tsconfig.build.json',
     ...options,
   });
 }

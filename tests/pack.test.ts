@@ -36,7 +36,7 @@ async function run(file: string, args: readonly string[], cwd: string): Promise<
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${file} ${args.join(' ')}\n${stdout}\n${stderr}`, { cause: error });
+    throw new Error(`${file} ${args.join(' ')}\n${stdout}\n${stderr}`);
   }
 }
 
@@ -191,6 +191,6 @@ describe('the packed packages', () => {
       '--no-definitely-typed',
       '--no-color',
     ];
-    expect(await run(bin('attw'), args, project)).toContain('No problems found');
+    await run(bin('attw'), args, project);
   });
 });
