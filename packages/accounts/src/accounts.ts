@@ -9,7 +9,8 @@ import {
   type Random,
 } from '@mail-server-kit/core';
 import { createLogins } from './login.ts';
-import { createManagement, type Management, type NewMailbox } from './management.ts';
+import type { NewMailbox } from './manage/accounts.ts';
+import { createManagement, type Management } from './management.ts';
 import { createPasswords, type HashingOptions } from './password.ts';
 import { createRecentLogins } from './recent-logins.ts';
 import { createRouting } from './routing.ts';

@@ -31,13 +31,13 @@ export interface HashedPassword {
   readonly scram?: ScramCredentials;
 }
 
-/** Made by nobody's password, with today's parameters: checking against it takes as long and always fails. */
 export interface Passwords {
   readonly queue: HashQueue;
+  /** Of nobody's password, with today's parameters: to check against it takes as long and always fails. */
   readonly dummy: string;
   /** Undefined: SCRAM is not offered. */
   readonly scramIterations: number | undefined;
-  /** `password`: prepared. Takes its turns in the queue. */
+  /** `password`: prepared. Waits for its turn in the queue. */
   make(line: string, password: string): Promise<HashedPassword>;
   /** To be called within the queue. @throws MailError UNAVAILABLE if `stored` is no hash */
   check(stored: string, password: string): Promise<boolean>;
@@ -74,19 +74,13 @@ export function createPasswords(
     dummy: `$argon2id$v=19$m=${memoryKiB},t=${passes},p=${parallelism}$${base64(SALT)}$${base64(DIGEST)}`,
     scramIterations: iterations,
 
-    async make(line, password) {
-      const phc = queue.run(line, () =>
-        hash(password, { ...parameters, salt: random.bytes(SALT) }),
-      );
-      if (iterations === undefined) return { hash: await phc };
-      const salt = random.bytes(SALT);
-      const scram = queue.run(line, () => makeScramCredentials(password, { salt, iterations }));
-      // Both: a queue that refuses one must not leave the other's refusal unheard.
-      const [made, credentials] = await Promise.allSettled([phc, scram]);
-      if (made.status === 'rejected') throw made.reason;
-      if (credentials.status === 'rejected') throw credentials.reason;
-      return { hash: made.value, scram: credentials.value };
-    },
+    make: (line, password) =>
+      queue.run(line, async () => {
+        const phc = await hash(password, { ...parameters, salt: random.bytes(SALT) });
+        if (iterations === undefined) return { hash: phc };
+        const salt = random.bytes(SALT);
+        return { hash: phc, scram: await makeScramCredentials(password, { salt, iterations }) };
+      }),
 
     async check(stored, password) {
       try {
