@@ -98,7 +98,7 @@ describe('EmbeddedStore, killed with SIGKILL', () => {
       const random = seeded(seed);
       let acknowledged = 0;
       for (let round = 0; round < rounds; round++) {
-        const lines = await runAndKill(round, Math.floor(random() * 400));
+        const lines = await runAndKill(round, Math.floor(random() * 250));
         const open = new Map<number, Intent>();
         for (const line of lines) {
           if ('intent' in line) open.set(line.intent.client, line.intent);

@@ -46,13 +46,13 @@ export interface Base {
   readonly position: scanning.Position;
 }
 
-/** Finds the checkpoint of the store with this id, if there is one to be trusted. */
-export type FindBase = (store: Uint8Array) => Promise<Base | undefined>;
+/** The last checkpoint of the store with this id, or an empty base. */
+export type FindBase = (store: Uint8Array) => Promise<Base>;
 
 /** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it */
 export async function openJournalStore(
   options: EngineOptions,
-  findBase: FindBase = async () => undefined,
+  findBase: FindBase = async () => emptyBase(),
 ): Promise<JournalStore> {
   const { disk, segmentOctets, random } = options;
   let segments = scanning.listSegments(disk);
@@ -62,7 +62,7 @@ export async function openJournalStore(
   }
   const { store, generation } = ([...segments.values()].at(-1) as scanning.Segment).header;
   const seed = seedOf(store);
-  const base = (await findBase(store)) ?? fromStart();
+  const base = await findBase(store);
   const scanned = replay(disk, segments, base, seed, options.rules);
   const ready = cutTornEnd(disk, segments, scanned, segmentOctets);
   const link = options.link({ octets: segmentOctets, store, generation, ready });
@@ -74,7 +74,7 @@ export async function openJournalStore(
   return new JournalStore(options, { base, link, journal, history, closed: scanned.closed });
 }
 
-const fromStart = (): Base => ({
+export const emptyBase = (): Base => ({
   world: new World(),
   repeats: new Repeats(),
   position: { segment: 1, offset: SEGMENT_HEADER, lsn: 0 },
@@ -144,6 +144,9 @@ export class JournalStore extends StateStore {
   #marked: number;
   /** What else has to happen before the journal is closed. */
   beforeClose: () => Promise<void> = async () => {};
+  afterClose: () => Promise<void> = async () => {};
+  /** Called when commits have become durable and visible. */
+  onDurable: () => void = () => {};
 
   constructor(options: EngineOptions, { base, link, journal, history, closed }: Parts) {
     const { disk, maxStagedOctets: maxOctets, cacheOctets } = options;
@@ -164,6 +167,7 @@ export class JournalStore extends StateStore {
     link.onProgress = () => {
       this.advance();
       for (const resolve of this.#waiting.splice(0)) resolve();
+      this.onDurable();
     };
   }
 
@@ -174,6 +178,7 @@ export class JournalStore extends StateStore {
     } finally {
       await this.#link.close();
       this.#reader.close();
+      await this.afterClose();
     }
   }
 

@@ -12,6 +12,7 @@ import {
   segmentAt,
 } from './layout.js';
 import type { Link } from './link.ts';
+import type { Position } from './scan.ts';
 
 /** Where the next record goes. */
 export interface Tail {
@@ -51,6 +52,7 @@ export class Journal {
   #capacity: number;
   #lsn: number;
   #durable: number;
+  #durableEnd: Position;
   /** Written records that a read may ask for before they are in the file. */
   readonly #inFlight: InFlight[] = [];
   /** Octets appended since the store was opened. */
@@ -67,6 +69,7 @@ export class Journal {
     this.#capacity = tail.capacity;
     this.#lsn = tail.lsn;
     this.#durable = tail.lsn;
+    this.#durableEnd = { segment: tail.segment, offset: tail.offset, lsn: tail.lsn };
     // One segment more than is in use: what frees space must go on working when the disk is full.
     link.want(tail.segment + 1);
   }
@@ -74,6 +77,11 @@ export class Journal {
   /** Everything up to here is on disk. */
   get durable(): number {
     return this.#durable;
+  }
+
+  /** Where the first record lies that is not on disk. */
+  get durableEnd(): Position {
+    return this.#durableEnd;
   }
 
   get end(): Tail {
@@ -119,15 +127,19 @@ export class Journal {
       { segment: this.#segment, lsn, type, bodies, durable: this.#durable },
       this.#seed,
     );
+    const end = { segment: this.#segment, offset: this.#offset + aligned(octets), lsn };
     this.#inFlight.push({ place, record: bytes });
     this.#link.write(bytes, this.#segment, this.#offset, sync, (error) => {
       this.#landed(place);
       if (error === undefined) {
-        if (sync) this.#durable = lsn;
+        if (sync) {
+          this.#durable = lsn;
+          this.#durableEnd = end;
+        }
         done();
       } else done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
     });
-    this.#offset += aligned(octets);
+    this.#offset = end.offset;
     this.appended += octets;
     if (this.#offset > this.#capacity / 2) this.#link.want(this.#segment + 2);
     return { lsn, place };

@@ -15,7 +15,13 @@ import {
   type Random,
 } from '@mail-server-kit/core';
 import { VANISHED_RANGES } from '../state/mailbox.ts';
-import { openJournalStore, type EngineOptions } from './engine.ts';
+import {
+  openJournalStore,
+  type EngineOptions,
+  type JournalStore,
+  type LinkOptions,
+} from './engine.ts';
+import { Index } from './index-store.ts';
 import { lockDirectory } from './lock.ts';
 import { nodeDisk } from './node-disk.js';
 import { ThreadLink } from './thread-link.ts';
@@ -29,6 +35,10 @@ export interface EmbeddedStoreOptions {
   readonly cacheOctets?: number;
   /** Ranges of expunged uids that a mailbox remembers (RFC 7162 section 3.2.5.2). Default 16,384. */
   readonly vanishedRanges?: number;
+  /** Octets of journal after which a checkpoint is written: at most these are replayed after a crash. Default 64 MiB. */
+  readonly checkpointOctets?: number;
+  /** Also after so many milliseconds. Default 60,000. */
+  readonly checkpointMs?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -51,25 +61,54 @@ export async function openEmbeddedStore(
   const journal = path.join(directory, 'journal');
   fs.mkdirSync(journal, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
+  const index = new Index(path.join(directory, 'index'), engine.log);
   try {
-    const store = await openJournalStore({
-      ...engine,
-      disk: nodeDisk(journal),
-      link: (about) => new ThreadLink({ ...about, directory: journal }, engine.log),
+    const link = (about: LinkOptions) =>
+      new ThreadLink({ ...about, directory: journal }, engine.log);
+    const disk = nodeDisk(journal);
+    const store = await openJournalStore({ ...engine, disk, link }, (id) => index.load(id));
+    keepCheckpoints(store, index, {
+      octets: options.checkpointOctets ?? 64 * MIB,
+      everyMs: options.checkpointMs ?? 60_000,
+      clock: engine.clock,
     });
-    const close = store.close.bind(store);
-    store.close = async () => {
-      try {
-        await close();
-      } finally {
-        unlock();
-      }
-    };
+    store.afterClose = async () => unlock();
     return store;
   } catch (error) {
+    await index.close().catch(() => {});
     unlock();
     throw error;
   }
+}
+
+/** A checkpoint bounds what the next start has to replay: by octets of journal, and by time. */
+function keepCheckpoints(
+  store: JournalStore,
+  index: Index,
+  { octets, everyMs, clock }: { octets: number; everyMs: number; clock: Clock },
+): void {
+  const { journal } = store;
+  let next = journal.appended + octets;
+  const checkpoint = () => {
+    next = journal.appended + octets;
+    return index.checkpoint(journal.durableEnd);
+  };
+  let cancel = () => {};
+  const later = () => {
+    cancel = clock.after(everyMs, () => {
+      void checkpoint();
+      later();
+    });
+  };
+  later();
+  store.onDurable = () => {
+    if (journal.appended >= next) void checkpoint();
+  };
+  store.beforeClose = async () => {
+    cancel();
+    await checkpoint();
+    await index.close();
+  };
 }
 
 export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions, 'disk' | 'link'> {

@@ -12,6 +12,12 @@ export interface Repeat {
 
 export class Repeats {
   readonly #known = new Map<string, Repeat>();
+  #changed: Set<string> | undefined;
+
+  /** `track`: `takeChanged` will be called. */
+  constructor(track = false) {
+    if (track) this.#changed = new Set();
+  }
 
   get(id: string, now: number): Repeat | undefined {
     const known = this.#known.get(id);
@@ -21,15 +27,20 @@ export class Repeats {
   add(repeat: Repeat, now: number): void {
     this.#known.delete(repeat.id);
     this.#known.set(repeat.id, repeat);
+    this.#changed?.add(repeat.id);
     // Insertion order is the order in time: the oldest are in front.
     for (const [id, known] of this.#known) {
       if (isFresh(known, now)) break;
       this.#known.delete(id);
+      this.#changed?.add(id);
     }
   }
 
-  all(now: number): Repeat[] {
-    return [...this.#known.values()].filter((repeat) => isFresh(repeat, now));
+  /** What was added or forgotten since the last call: undefined for the latter. */
+  takeChanged(): Map<string, Repeat | undefined> {
+    const changed = this.#changed ?? new Set<string>();
+    if (this.#changed) this.#changed = new Set();
+    return new Map([...changed].map((id) => [id, this.#known.get(id)]));
   }
 }
 

@@ -68,7 +68,26 @@ export class Space {
   }
 }
 
+/** What has become durable since the last checkpoint. */
+export class Dirty {
+  readonly accounts = new Set<AccountId>();
+  readonly mailboxes = new Set<MailboxId>();
+  /** Keys by space. */
+  readonly records = new Map<string, Set<string>>();
+  /** Spaces that forgot a record. */
+  readonly spaces = new Set<string>();
+
+  record(space: string, key: string, gone: boolean): void {
+    let keys = this.records.get(space);
+    if (!keys) this.records.set(space, (keys = new Set()));
+    keys.add(key);
+    if (gone) this.spaces.add(space);
+  }
+}
+
 export class World {
+  /** Kept by a store that writes checkpoints. */
+  dirty: Dirty | undefined;
   readonly accounts = new Map<AccountId, Cell<AccountState>>();
   readonly mailboxes = new Map<MailboxId, Cell<MailboxState>>();
   readonly spaces = new Map<string, Space>();
@@ -160,7 +179,10 @@ export class Draft {
       });
     };
     if (this.#counters !== world.counters.head) put(world.counters, this.#counters);
-    for (const [id, account] of this.#accounts) put(cellOf(world.accounts, id), account);
+    for (const [id, account] of this.#accounts) {
+      put(cellOf(world.accounts, id), account);
+      steps.push(() => world.dirty?.accounts.add(id));
+    }
     for (const [id, mailbox] of this.#mailboxes) {
       const cell = cellOf(world.mailboxes, id);
       put(cell, mailbox);
@@ -168,6 +190,7 @@ export class Draft {
         if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
         else world.shared.delete(id);
         if (!cell.head && !mailbox) world.mailboxes.delete(id);
+        world.dirty?.mailboxes.add(id);
       });
     }
     for (const [name, records] of this.#records) {
@@ -175,6 +198,7 @@ export class Draft {
       for (const [key, record] of records) {
         const cell = cellOf(space.cells, key);
         put(cell, record);
+        steps.push(() => world.dirty?.record(name, key, record.gone));
         if (!record.gone) space.keys.add(key);
         else {
           steps.push(() => {
