@@ -1,6 +1,6 @@
 /** For tests: the messages of ../shared/mail and what Dovecot says of them, and IMAP data as lists. */
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createLineEndNormalizer } from './line-ends.ts';
 
@@ -25,14 +25,19 @@ export interface Reference {
 
 const directory = fileURLToPath(new URL('../../../../shared/mail/', import.meta.url));
 
-export const references: readonly Reference[] = readFileSync(`${directory}dovecot.jsonl`, 'utf8')
-  .split('\n')
-  .filter((line) => line !== '')
-  .map((line) => JSON.parse(line) as Reference);
+/** The messages are not part of the repository. */
+export const hasCorpus = existsSync(directory);
 
-export const corpusFiles: readonly string[] = readdirSync(directory).filter((file) =>
-  file.endsWith('.eml'),
-);
+export const references: readonly Reference[] = !hasCorpus
+  ? []
+  : readFileSync(`${directory}dovecot.jsonl`, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Reference);
+
+export const corpusFiles: readonly string[] = !hasCorpus
+  ? []
+  : readdirSync(directory).filter((file) => file.endsWith('.eml'));
 
 /** The octets as Dovecot stores them: CRLF, NUL as 0x80, no lone CR at the very end. */
 export function storedForm(file: string): Buffer {

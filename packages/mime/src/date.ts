@@ -79,6 +79,11 @@ function assemble(
 
 /** Comments may stand anywhere, also between the digits of a time: `09(comment):   55  :  06`. */
 function withoutComments(value: string): string {
+  if (!value.includes('('))
+    return value
+      .slice(0, 256)
+      .replace(/\s?:\s?/g, ':')
+      .trim();
   const tokens = new Tokens(value.slice(0, 256));
   let text = '';
   while (!tokens.done) {

@@ -11,6 +11,8 @@ export function foldText(text: string): string {
   return text.replace(/[\0-\x7f]+|[^\0-\x7f]/gu, foldRun);
 }
 
+/** More than the letters of a few languages is no use, and somebody might send all of Unicode. */
+const MAX_FOLDED = 20_000;
 const folded = new Map<string, string>();
 
 function foldRun(run: string): string {
@@ -18,7 +20,7 @@ function foldRun(run: string): string {
   let fold = folded.get(run);
   if (fold === undefined) {
     fold = titlecase(run).normalize('NFKD');
-    // At most all of Unicode, which is a few MB of memory and not more.
+    if (folded.size >= MAX_FOLDED) folded.clear();
     folded.set(run, fold);
   }
   return fold;

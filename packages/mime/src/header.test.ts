@@ -34,7 +34,9 @@ describe('headerFields', () => {
     );
     expect(headerFields(header, ['Subject'], true).toString()).toBe('To: x\r\n\r\n');
     expect(headerFields(header, ['X'], false).toString()).toBe('\r\n');
-    expect(headerFields(Buffer.from('A: b'), ['a'], false).toString()).toBe('A: b\r\n\r\n');
+    expect(headerFields(Buffer.from('A: b'), ['a'], false).toString()).toBe('A: b');
+    expect(headerFields(Buffer.from('A: b\r\n'), ['a'], false).toString()).toBe('A: b\r\n');
+    expect(headerFields(Buffer.from('\r\n'), ['a'], false).toString()).toBe('\r\n');
   });
 });
 

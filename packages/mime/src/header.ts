@@ -86,11 +86,9 @@ export function collapse(value: string): string {
   return from === -1 ? text : text + (gap ? ' ' : '') + value.slice(from);
 }
 
-const CRLF = Buffer.from('\r\n');
-
 /**
- * BODY[HEADER.FIELDS (names)] or, with `not`, BODY[HEADER.FIELDS.NOT (names)]: the chosen fields octet for octet, then
- * a blank line (RFC 9051 section 6.4.5.1). `header` is the whole header with or without its blank line.
+ * BODY[HEADER.FIELDS (names)] or, with `not`, BODY[HEADER.FIELDS.NOT (names)]: the chosen fields octet for octet, and the
+ * blank line if `header`, the whole of it, has one (RFC 9051 section 6.4.5.1).
  */
 export function headerFields(
   header: Uint8Array,
@@ -103,9 +101,8 @@ export function headerFields(
   for (const { name, start, end } of fieldsOf(octets.toString('latin1'))) {
     if (wanted.has(name.toLowerCase()) !== not) chosen.push(octets.subarray(start, end));
   }
-  const last = chosen.at(-1);
-  // The header of a message that ends within it.
-  if (last && last[last.length - 1] !== 10) chosen.push(CRLF);
-  chosen.push(CRLF);
+  // "The blank line is included in all header fetches, except in the case of a message that has no body and no blank line."
+  const end = octets.toString('latin1', Math.max(0, octets.length - 3));
+  if (/(?:^|\n)\r?\n$/.test(end)) chosen.push(Buffer.from('\r\n'));
   return Buffer.concat(chosen);
 }

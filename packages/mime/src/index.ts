@@ -1,7 +1,7 @@
 export { createScanner, FACTS_VERSION, type Scanner, type ScanOptions } from './scan.ts';
 export { factsOf, prependHeader } from './facts.ts';
 export { decodeStructure, mediaType, type PartTree, type Span } from './structure.ts';
-export { opaqueContent, type Content, type Disposition } from './content.ts';
+export type { Content, Disposition } from './content.ts';
 export { renderBodyStructure } from './body-structure.ts';
 export { partOf, sectionOf, type SectionText } from './section.ts';
 export { collapse, fieldsOf, headerFields, unfold, type Field } from './header.ts';

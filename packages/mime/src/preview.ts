@@ -33,19 +33,18 @@ class Excerpt {
 
   /** Looks at a little first: mostly that is enough, and HTML to text is the slowest thing in a delivery. */
   text(): string {
+    if (!canDecode(this.content.encoding ?? '7bit')) return '';
     const octets = Buffer.concat(this.#octets);
-    const { encoding = '7bit' } = this.content;
-    if (!canDecode(encoding)) return '';
-    const decoded = createTransferDecoder(encoding).write(octets);
-    const start = this.#textOf(decoded.subarray(0, FIRST_LOOK));
-    const isEnough = decoded.length <= FIRST_LOOK || start.length >= MAX_CHARACTERS;
-    return isEnough ? start : this.#textOf(decoded);
+    const start = this.#textOf(octets.subarray(0, FIRST_LOOK));
+    const isEnough = octets.length <= FIRST_LOOK || start.length >= MAX_CHARACTERS;
+    return isEnough ? start : this.#textOf(octets);
   }
 
   #textOf(octets: Buffer): string {
-    const { parameters, subtype } = this.content;
+    const { encoding = '7bit', parameters, subtype } = this.content;
+    const decoded = createTransferDecoder(encoding).write(octets);
     const charset = parameterValue(parameters, 'charset') ?? 'us-ascii';
-    const text = decodeCharset(wholeCharacters(octets), charset);
+    const text = decodeCharset(wholeCharacters(decoded), charset);
     return cut(subtype.toLowerCase() === 'html' ? htmlToText(text) : text);
   }
 }

@@ -19,19 +19,19 @@ export const FACTS_VERSION = 1;
 
 /** What is beyond a limit becomes one part of type application/octet-stream; no message is refused. */
 export interface ScanOptions {
-  /** Parts within parts, the message itself being the first; at most 200. */
+  /** Parts within parts, the message itself being the first; at most 200. Default 100. */
   readonly maxDepth?: number;
-  /** Parts of the message, however nested. */
+  /** Parts of the message, however nested. Default 10,000. */
   readonly maxParts?: number;
-  /** Of one header block, of the message or of a part. */
+  /** Of one header block, of the message or of a part. Default 256 KiB. */
   readonly maxHeaderOctets?: number;
-  /** Addresses kept of each field of ENVELOPE. */
+  /** Addresses kept of each field of ENVELOPE. Default 1,000. */
   readonly maxAddresses?: number;
-  /** Parameters kept of each Content-Type and Content-Disposition. */
+  /** Parameters kept of each Content-Type and Content-Disposition. Default 100. */
   readonly maxParameters?: number;
-  /** Longest text kept in ENVELOPE and BODYSTRUCTURE. */
+  /** Longest text kept in ENVELOPE and BODYSTRUCTURE. Default 8 KiB. */
   readonly maxValueOctets?: number;
-  /** Of the stored part tree. */
+  /** Of the stored part tree. Default 4 MiB. */
   readonly maxStructureOctets?: number;
 }
 
