@@ -96,6 +96,28 @@ describe('ownCertificateAuthority', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('tells the log when the daily look fails, and looks again the next day', async () => {
+    const clock = fakeClock();
+    const events: string[] = [];
+    const own = await ownCertificateAuthority({
+      ...{ directory, names, clock },
+      log: ({ level, event }) => events.push(`${level} ${event}`),
+    });
+    const kept = await readFile(join(directory, 'ca-key.pem'), 'utf8');
+    await rm(join(directory, 'ca-key.pem'));
+    await clock.advance(DAY);
+    await assert.rejects(own.renew());
+    assert.deepEqual(events, ['error renewal failed']);
+    await writeFile(join(directory, 'ca-key.pem'), kept);
+    clock.set(clock.now() + 340 * DAY);
+    const renewed = new Promise<void>((resolve) => own.onReload(resolve));
+    await clock.advance(DAY);
+    await renewed;
+    await own.renew();
+    assert.deepEqual(events, ['error renewal failed', 'info renewed']);
+    own.close();
+  });
+
   it('renews the CA with the same key before a server certificate would outlive it: old ca.pem files still verify', async () => {
     const clock = fakeClock();
     const own = await ownCertificateAuthority({ directory, names, clock });

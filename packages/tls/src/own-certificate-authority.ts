@@ -11,8 +11,10 @@ import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import {
   parseDomain,
+  silent,
   systemClock,
   type Clock,
+  type Log,
   type Random,
   type TlsProvider,
 } from '@mail-server-kit/core';
@@ -29,6 +31,8 @@ export interface OwnCertificateAuthorityOptions {
   readonly clock?: Clock;
   /** Serial numbers; keys come from WebCrypto. */
   readonly random?: Random;
+  /** Hears of each renewal, and of those that fail. */
+  readonly log?: Log;
 }
 
 export interface OwnCertificateAuthority extends TlsProvider {
@@ -60,6 +64,7 @@ export async function ownCertificateAuthority({
   names,
   clock = systemClock,
   random = { bytes: randomBytes },
+  log = silent,
 }: OwnCertificateAuthorityOptions): Promise<OwnCertificateAuthority> {
   const wanted = sorted(names);
   const file = (name: string) => join(resolve(directory), name);
@@ -175,7 +180,10 @@ export async function ownCertificateAuthority({
     const next = async () => {
       made = false;
       state = await load();
-      if (made) exchange([state.server]);
+      if (made) {
+        exchange([state.server]);
+        log({ level: 'info', service: 'tls', event: 'renewed' });
+      }
       return made;
     };
     return (renewing = renewing.then(next, next));
@@ -185,7 +193,9 @@ export async function ownCertificateAuthority({
     cancel = clock.after(DAY, () => {
       lookTomorrow();
       // The certificate in use is good for 30 more looks; a disk that is full today is tried again tomorrow.
-      renew().catch(() => {});
+      renew().catch((error: unknown) => {
+        log({ level: 'error', service: 'tls', event: 'renewal failed', error });
+      });
     });
   }
   lookTomorrow();
