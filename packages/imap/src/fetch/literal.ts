@@ -37,6 +37,8 @@ export async function writeOctets(
   await pour(message.stream(start, end), end - start, out);
 }
 
+const PIECE = 64 * 1024;
+
 /** Exactly `size` octets: the client counts on what was announced. */
 export async function pour(
   octets: AsyncIterable<Uint8Array>,
@@ -47,8 +49,11 @@ export async function pour(
   for await (const part of octets) {
     left -= part.length;
     if (left < 0) break;
-    out.octets(part);
-    if (out.full) await out.flush();
+    // However large the pieces of the store are, no more than this waits for a slow reader.
+    for (let at = 0; at < part.length; at += PIECE) {
+      out.octets(part.subarray(at, at + PIECE));
+      if (out.full) await out.flush();
+    }
   }
   if (left !== 0) throw new Fatal('A message is not as long as it should be', 'SERVERBUG');
 }
