@@ -2,8 +2,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, it } from 'vitest';
+import { silent } from '@mail-server-kit/core';
+import { fakeDisk } from '@mail-server-kit/core/testing';
 import { mailStoreContract } from './contract/index.ts';
-import { openEmbeddedStore } from './embedded/store.ts';
+import { openJournalStore } from './embedded/engine.ts';
+import { JournalWriter } from './embedded/journal-writer.js';
+import { InlineLink } from './embedded/link.ts';
+import { openEmbeddedStore, withDefaults } from './embedded/store.ts';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'msk-store-'));
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
@@ -11,6 +16,17 @@ afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 describe('EmbeddedStore', () => {
   let count = 0;
   mailStoreContract({ describe, it }, () =>
-    openEmbeddedStore(path.join(root, String(count++)), { segmentOctets: 262_144 }),
+    openEmbeddedStore(path.join(root, String(count++)), { segmentOctets: 524_288 }),
   );
+});
+
+describe('EmbeddedStore on a simulated disk', () => {
+  mailStoreContract({ describe, it }, async () => {
+    const disk = fakeDisk();
+    return openJournalStore({
+      ...withDefaults({ segmentOctets: 524_288 }),
+      disk,
+      link: (about) => new InlineLink(new JournalWriter(disk, about), silent),
+    });
+  });
 });

@@ -1,0 +1,339 @@
+import assert from 'node:assert/strict';
+import type { MailboxId, ModSeq, Uid } from '@mail-server-kit/core';
+import {
+  alice,
+  all,
+  bob,
+  fails,
+  flagsOf,
+  message,
+  octets,
+  only,
+  range,
+  readText,
+  uidsOf,
+  withStore,
+  type Open,
+  type Runner,
+} from './given.ts';
+
+export function commitPromises({ describe, it }: Runner, open: Open): void {
+  describe('commits', () => {
+    it(
+      'do all or nothing, and name the culprit',
+      withStore(open, async ({ store, inbox, open: look }) => {
+        await fails(
+          store.commit([
+            { op: 'append', mailbox: inbox, ...message() },
+            { op: 'createMailbox', account: alice, name: 'New' },
+            { op: 'append', mailbox: 'nowhere' as MailboxId, ...message() },
+          ]),
+          'NONEXISTENT',
+          2,
+        );
+        assert.equal((await look()).messages, 0);
+        assert.equal((await look()).uidNext, 1);
+        assert.equal((await store.mailboxes(alice)).length, 1);
+      }),
+    );
+
+    it(
+      'reach several accounts at once',
+      withStore(open, async ({ store, inbox, write }) => {
+        const { mailbox } = await write({ op: 'createAccount', account: bob });
+        const { stage } = await store.stage([octets('to both')]);
+        await store.commit(
+          [inbox, mailbox as MailboxId].map((each) => ({
+            op: 'append' as const,
+            mailbox: each,
+            ...message([{ stage }]),
+          })),
+        );
+        for (const each of [inbox, mailbox as MailboxId]) {
+          assert.equal(
+            await readText(store, { snapshot: await store.open(each), uid: 1 as Uid }),
+            'to both',
+          );
+        }
+      }),
+    );
+
+    it(
+      'are seen as soon as they are answered',
+      withStore(open, async ({ store, inbox, append }) => {
+        for (let i = 1; i <= 20; i++) {
+          await append();
+          assert.equal((await store.open(inbox)).messages, i);
+        }
+      }),
+    );
+
+    it(
+      'see what earlier writes of the same commit did',
+      withStore(open, async ({ store, inbox, open: look }) => {
+        const { results } = await store.commit([
+          { op: 'append', mailbox: inbox, ...message() },
+          { op: 'store', mailbox: inbox, uids: all, add: ['\\Deleted'] },
+          { op: 'expunge', mailbox: inbox, uids: all, onlyDeleted: true },
+          { op: 'append', mailbox: inbox, ...message() },
+        ]);
+        assert.deepEqual(results[2]?.expunged, [[1, 1]]);
+        assert.deepEqual(uidsOf(await look()), [2]);
+      }),
+    );
+
+    it(
+      'with an id give the first result again and are not done twice',
+      withStore(open, async ({ store, inbox, open: look }) => {
+        const first = await store.commit([{ op: 'append', mailbox: inbox, ...message() }], {
+          id: 'x',
+        });
+        const { stage } = await store.stage([octets('again')]);
+        const second = await store.commit(
+          [{ op: 'append', mailbox: inbox, ...message([{ stage }]) }],
+          { id: 'x' },
+        );
+        assert.deepEqual(second, first);
+        assert.equal((await look()).messages, 1);
+        const other = await store.commit([{ op: 'append', mailbox: inbox, ...message() }], {
+          id: 'y',
+        });
+        assert.notDeepEqual(other, first);
+      }),
+    );
+
+    it(
+      'with the same id at the same time are done once',
+      withStore(open, async ({ store, inbox, open: look }) => {
+        const both = await Promise.all(
+          [1, 2].map(() =>
+            store.commit([{ op: 'append', mailbox: inbox, ...message() }], { id: 'x' }),
+          ),
+        );
+        assert.deepEqual(both[0], both[1]);
+        assert.equal((await look()).messages, 1);
+      }),
+    );
+
+    it(
+      'with an id that failed may be tried again',
+      withStore(open, async ({ store, mailbox }) => {
+        const put = () =>
+          store.commit([{ op: 'renameMailbox', mailbox: 'late' as MailboxId, name: 'New' }], {
+            id: 'x',
+          });
+        await fails(put(), 'NONEXISTENT');
+        await mailbox('Other');
+        await fails(put(), 'NONEXISTENT');
+      }),
+    );
+
+    it(
+      'of nothing are answered too',
+      withStore(open, async ({ store }) => {
+        assert.deepEqual((await store.commit([])).results, []);
+      }),
+    );
+  });
+
+  describe('snapshots', () => {
+    it(
+      'never change',
+      withStore(open, async ({ inbox, append, write, open: look }) => {
+        for (let i = 0; i < 3; i++) await append();
+        const snapshot = await look();
+        const before = structuredClone(snapshot);
+        await write({ op: 'store', mailbox: inbox, uids: all, add: ['\\Seen', 'new'] });
+        await write({ op: 'expunge', mailbox: inbox, uids: only(2) });
+        await append();
+        assert.deepEqual(structuredClone(snapshot), before);
+        assert.deepEqual(flagsOf(snapshot), [[], [], []]);
+      }),
+    );
+
+    it(
+      'survive structuredClone',
+      withStore(open, async ({ store, append, open: look }) => {
+        const uid = await append('cloned');
+        const clone = structuredClone(await look());
+        assert.deepEqual(uidsOf(clone), [1]);
+        assert.equal(await readText(store, { snapshot: clone, uid }), 'cloned');
+      }),
+    );
+
+    it(
+      'share the blocks that did not change',
+      withStore(open, async ({ store, inbox, write, open: look }) => {
+        await store.commit(
+          Array.from({ length: 1300 }, () => ({
+            op: 'append' as const,
+            mailbox: inbox,
+            ...message(''),
+          })),
+        );
+        const before = await look();
+        await write({
+          op: 'store',
+          mailbox: inbox,
+          uids: only(before.blocks[1]?.uid[3] ?? 0),
+          add: ['\\Seen'],
+        });
+        const after = await store.open(inbox, before);
+        const same = after.blocks.map((block, i) => block === before.blocks[i]);
+        assert.ok(same[0]);
+        assert.ok(!same[1]);
+        assert.equal(same.filter((is) => !is).length, 1);
+      }),
+    );
+
+    it(
+      'have blocks of 1 to 512 messages, ascending, whatever was done before',
+      withStore(open, async ({ store, inbox, write, open: look }) => {
+        await store.commit(
+          Array.from({ length: 1300 }, () => ({
+            op: 'append' as const,
+            mailbox: inbox,
+            ...message(''),
+          })),
+        );
+        await write({
+          op: 'expunge',
+          mailbox: inbox,
+          uids: [...range(2, 511), ...range(520, 900), ...range(1000, 1299)],
+        });
+        await store.commit(
+          Array.from({ length: 700 }, () => ({
+            op: 'append' as const,
+            mailbox: inbox,
+            ...message(''),
+          })),
+        );
+        const { blocks, messages, uidNext } = await look();
+        let last = 0;
+        for (const { uid, size } of blocks) {
+          assert.ok(uid.length >= 1 && uid.length <= 512);
+          assert.equal(size.length, uid.length);
+          for (const each of uid) {
+            assert.ok(each > last);
+            last = each;
+          }
+        }
+        assert.equal(
+          messages,
+          blocks.reduce((sum, { uid }) => sum + uid.length, 0),
+        );
+        assert.equal(messages, 1300 - 510 - 381 - 300 + 700);
+        assert.equal(uidNext, 2001);
+      }),
+    );
+  });
+
+  describe('quotas', () => {
+    it(
+      'of octets and messages stop what would exceed them: OVERQUOTA, with the culprit',
+      withStore(open, async ({ store, inbox, append, write }) => {
+        await write({ op: 'setAccount', account: alice, limits: { octets: 10, messages: 3 } });
+        await append('12345678');
+        await fails(append('123'), 'OVERQUOTA', 0);
+        await append('1');
+        await append('1');
+        await fails(
+          store.commit([
+            { op: 'expectMailbox', mailbox: inbox, modSeq: 999 as ModSeq },
+            { op: 'append', mailbox: inbox, ...message('') },
+          ]),
+          'OVERQUOTA',
+          1,
+        );
+        const { used, limits } = await store.usage(alice);
+        assert.deepEqual(used, { octets: 10, messages: 3, mailboxes: 1 });
+        assert.deepEqual(limits, { octets: 10, messages: 3 });
+      }),
+    );
+
+    it(
+      'count a copy, and not a move',
+      withStore(open, async ({ inbox, append, write, mailbox }) => {
+        const to = await mailbox('To');
+        await append('12345');
+        await write({ op: 'setAccount', account: alice, limits: { octets: 7, messages: 1 } });
+        await fails(write({ op: 'copy', mailbox: inbox, uids: all, to }), 'OVERQUOTA', 0);
+        await write({ op: 'move', mailbox: inbox, uids: all, to });
+      }),
+    );
+
+    it(
+      'let a message be replaced by one of its size',
+      withStore(open, async ({ inbox, append, write }) => {
+        const uid = await append('12345');
+        await write({ op: 'setAccount', account: alice, limits: { octets: 6, messages: 1 } });
+        await fails(
+          write({ op: 'replace', mailbox: inbox, uid, to: inbox, ...message('1234567') }),
+          'OVERQUOTA',
+          0,
+        );
+        await write({ op: 'replace', mailbox: inbox, uid, to: inbox, ...message('123456') });
+      }),
+    );
+
+    it(
+      'are freed by an expunge and by the end of a mailbox',
+      withStore(open, async ({ store, inbox, append, write, mailbox }) => {
+        const other = await mailbox('Other');
+        await append('12345');
+        await write({ op: 'copy', mailbox: inbox, uids: all, to: other });
+        await write({ op: 'expunge', mailbox: inbox, uids: all });
+        assert.equal((await store.usage(alice)).used.octets, 5);
+        await write({ op: 'deleteMailbox', mailbox: other });
+        assert.deepEqual((await store.usage(alice)).used, { octets: 0, messages: 0, mailboxes: 1 });
+      }),
+    );
+
+    it(
+      'bound a single message: TOOBIG',
+      withStore(open, async ({ append, write }) => {
+        await write({ op: 'setAccount', account: alice, limits: { messageOctets: 4 } });
+        await fails(append('12345'), 'TOOBIG', 0);
+        await append('1234');
+      }),
+    );
+
+    it(
+      'bound the number of mailboxes',
+      withStore(open, async ({ mailbox, write }) => {
+        await write({ op: 'setAccount', account: alice, limits: { mailboxes: 2 } });
+        await mailbox('A');
+        await fails(mailbox('B'), 'OVERQUOTA', 0);
+      }),
+    );
+
+    it(
+      'count the records of an account',
+      withStore(open, async ({ store, write }) => {
+        await write({
+          op: 'putRecord',
+          space: 's',
+          key: 'k',
+          value: octets('12345'),
+          account: alice,
+        });
+        await write({
+          op: 'putRecord',
+          space: 's',
+          key: 'k',
+          value: octets('123'),
+          account: alice,
+        });
+        assert.equal((await store.usage(alice)).used.octets, 3);
+        await write({ op: 'setAccount', account: alice, limits: { octets: 4 } });
+        await fails(
+          write({ op: 'putRecord', space: 's', key: 'j', value: octets('12'), account: alice }),
+          'OVERQUOTA',
+          0,
+        );
+        await write({ op: 'deleteRecord', space: 's', key: 'k' });
+        assert.equal((await store.usage(alice)).used.octets, 0);
+      }),
+    );
+  });
+}
