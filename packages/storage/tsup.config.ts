@@ -1,5 +1,9 @@
 import { packageBuild } from '../../tsup.base.ts';
 
+const entry = { index: 'src/index.ts', contract: 'src/contract/index.ts' };
+
 export default packageBuild({
-  entry: { index: 'src/index.ts', contract: 'src/contract/index.ts' },
+  // The thread is a file of its own beside index, found by its URL; nobody imports it, so it has no types.
+  entry: { ...entry, 'journal-thread': 'src/embedded/journal-thread.js' },
+  dts: { entry },
 });
