@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { isMailError } from '@mail-server-kit/core';
+import { afterAll, describe, it } from 'vitest';
+import { lockDirectory } from './embedded/lock.ts';
+import { openEmbeddedStore } from './embedded/store.ts';
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'msk-lock-'));
+afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
+const fresh = () => fs.mkdtempSync(path.join(root, 'd'));
+
+describe('the lock of a data directory', () => {
+  it('names the process that has it', async () => {
+    const directory = fresh();
+    const store = await openEmbeddedStore(directory, { segmentOctets: 65_536 });
+    await assert.rejects(openEmbeddedStore(directory), (error: unknown) => {
+      assert.ok(isMailError(error, 'UNAVAILABLE'));
+      assert.ok(error.message.includes(`process ${process.pid}`), error.message);
+      return true;
+    });
+    await store.close();
+    await (await openEmbeddedStore(directory, { segmentOctets: 65_536 })).close();
+  });
+
+  it('of a process that lives is respected', async () => {
+    const directory = fresh();
+    const child = spawn('sleep', ['60']);
+    await once(child, 'spawn');
+    fs.writeFileSync(path.join(directory, 'lock'), JSON.stringify({ pid: child.pid, started: '' }));
+    assert.throws(() => lockDirectory(directory), new RegExp(`process ${child.pid}`));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    // Now nobody has it.
+    lockDirectory(directory)();
+    assert.deepEqual(fs.readdirSync(directory), []);
+  });
+
+  it(
+    'of a process whose number another one has now is taken over',
+    { skip: !fs.existsSync('/proc/self/stat') },
+    () => {
+      const directory = fresh();
+      const owner = { pid: process.pid, started: 'another-boot 1' };
+      fs.writeFileSync(path.join(directory, 'lock'), JSON.stringify(owner));
+      const unlock = lockDirectory(directory);
+      const now = JSON.parse(fs.readFileSync(path.join(directory, 'lock'), 'utf8')) as typeof owner;
+      assert.equal(now.pid, process.pid);
+      assert.notEqual(now.started, owner.started);
+      unlock();
+    },
+  );
+
+  it('that makes no sense is taken over', () => {
+    const directory = fresh();
+    fs.writeFileSync(path.join(directory, 'lock'), 'garbage');
+    lockDirectory(directory)();
+  });
+});
