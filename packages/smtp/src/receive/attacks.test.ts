@@ -347,6 +347,25 @@ describe('slow clients', () => {
   });
 });
 
+describe('a client that reads nothing', () => {
+  it('is not read from either, so that replies do not pile up', async () => {
+    const { dial } = await world();
+    const stream = dial();
+    const flood = Buffer.from('NOOP\r\n'.repeat(10_000));
+    let taken = 0;
+    const pour = () => {
+      while (taken < 100 && stream.write(flood)) taken++;
+      taken++;
+    };
+    stream.on('drain', pour);
+    pour();
+    for (let i = 0; i < 500; i++) await turn();
+    // 6 MB of commands would be 14 MB of replies.
+    expect(taken).toBeLessThan(10);
+    stream.destroy();
+  });
+});
+
 describe('states', () => {
   it('commands out of order are 503 and change nothing', async () => {
     const { talk: begin, mail } = await world();

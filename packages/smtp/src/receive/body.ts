@@ -59,6 +59,11 @@ export class Body implements AsyncIterable<Buffer> {
     return this.#closed;
   }
 
+  /** What came is not taken yet: the writer waits for the reader. */
+  get isFull(): boolean {
+    return this.#octets >= HIGH_WATER;
+  }
+
   /** The reader left before the end: the message is refused. */
   get unwanted(): boolean {
     return this.#unwanted && this.#state === 'open';

@@ -1,19 +1,27 @@
 /**
- * The one file that knows smtp-server from inside. Of smtp-server come the sockets: accepting, TLS contexts, the implicit
+ * With listener.ts the only file that knows smtp-server from inside. Of smtp-server come the sockets: accepting, TLS contexts, the implicit
  * and the STARTTLS handshake (with its retired parser), closing, waiting for a client that reads slowly. Replaced are
  * its parser (it ends lines at LF and takes dots away behind a bare LF, has no BDAT, and runs an unfinished line when
  * the client closes), its commands (no SCRAM, no LMTP replies for repeated recipients, addresses without quotes), and
  * its wait of 100 ms before each greeting.
  */
-import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { Socket } from 'node:net';
-import { channelBindings, isMailError, type Clock, type TlsProvider } from '@mail-server-kit/core';
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { channelBindings, isMailError } from '@mail-server-kit/core';
+import type { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { Body } from './body.ts';
+import {
+  isHttp,
+  MAX_AUTH_LINE,
+  parseCommand,
+  readLine,
+  tooLong,
+  tooLongAuth,
+} from './command-line.ts';
 import { verbs } from './commands/index.ts';
 import { Input } from './input.ts';
+import { createPatience, type Doing, type Patience } from './patience.ts';
 import { ourFault, printReply, Refused, reply, replyOf, type Reply } from './reply.ts';
 import {
   clientOf,
@@ -25,15 +33,6 @@ import {
 } from './session.ts';
 import type { Settings } from './settings.ts';
 
-/** RFC 4954 section 4: for AUTH and what follows it. */
-const MAX_AUTH_LINE = 12_288;
-/** RFC 5321 section 4.5.3.1.4 has 512; SIZE, BODY, SMTPUTF8 and DSN add to it, ORCPT alone 500. */
-const MAX_LINE = 2048;
-
-const tooLong = reply(500, '5.5.2', 'Line too long');
-const tooLongAuth = reply(500, '5.5.6', 'Authentication exchange line is too long');
-const bareLf = reply(500, '5.5.2', 'Lines end with CRLF (RFC 5321 section 2.3.8)');
-const noText = reply(500, '5.5.2', 'A command is printable text in UTF-8');
 const unknown = reply(500, '5.5.1', 'Command not recognized');
 const refusedSession = reply(503, '5.5.1', 'No service for you, only QUIT');
 type Answer = Reply | undefined | Promise<Reply | undefined>;
@@ -43,12 +42,6 @@ const closing = (enhanced: string, text: string): Reply => ({
   close: true,
 });
 
-/** A browser that was tricked into talking to us sends a request first; its body could hold commands. */
-const http = /^(?:GET|POST|PUT|HEAD|OPTIONS|DELETE|TRACE|CONNECT|PATCH) /i;
-// eslint-disable-next-line no-control-regex
-const control = /[\0-\x1f\x7f]/;
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /** What a listener asks of the service that it belongs to. */
 export interface Host {
   readonly settings: Settings;
@@ -57,72 +50,6 @@ export interface Host {
   /** Undefined: it may stay. */
   admit(connection: Connection): Reply | undefined;
   gone(connection: Connection): void;
-}
-
-interface ListenerOptions extends SMTPServerOptions {
-  readonly provider: TlsProvider | undefined;
-}
-
-/** One port, or none: connections within the process. */
-export class Listener extends SMTPServer {
-  readonly host: Host;
-
-  constructor(host: Host, implicitTls: boolean) {
-    const { settings } = host;
-    const options: ListenerOptions = {
-      name: settings.hostname,
-      secure: implicitTls,
-      lmtp: settings.kind === 'lmtp',
-      hideSTARTTLS: settings.tls === undefined,
-      disableReverseLookup: true,
-      logger: false,
-      provider: settings.tls,
-    };
-    super(options);
-    this.host = host;
-    this.on('error', (error: Error) => {
-      settings.log({ level: 'debug', service: 'smtp', event: 'connection failed', error });
-    });
-  }
-
-  /** Called by the constructor of the base, and after each reload; never loads the certificate that smtp-server brings along. */
-  override updateSecureContext(): void {
-    const { provider } = this.options as unknown as ListenerOptions;
-    this.secureContext = new Map(provider ? [['*', provider.current().secureContext]] : []);
-  }
-
-  override _resolveSNI(name: string, done: Parameters<SMTPServer['_resolveSNI']>[1]): void {
-    const tls = this.host.settings.tls?.current();
-    if (!tls) return done(null, undefined);
-    tls.SNICallback(name, (error, context) => {
-      if (error)
-        this.host.settings.log({
-          level: 'warn',
-          service: 'smtp',
-          event: 'certificate failed',
-          error,
-        });
-      done(null, context ?? tls.secureContext);
-    });
-  }
-
-  override connect(socket: Socket | TLSSocket, about?: { remoteAddress?: string } | null): void {
-    this.attach(socket, about ?? {});
-  }
-
-  attach(socket: Duplex, about: { remoteAddress?: string; secure?: boolean }): void {
-    // A Duplex does all that a connection does with a socket.
-    const connection = new Connection(this, socket as Socket, about);
-    this.connections.add(connection);
-    connection.init();
-  }
-
-  /** Takes no more; handshakes that are not done yet end. */
-  async closeListener(): Promise<void> {
-    for (const socket of this._pendingSockets.values()) socket.destroy();
-    if (!this.server.listening) return;
-    await new Promise<void>((resolve) => this.server.close(() => resolve()));
-  }
 }
 
 export class Connection extends SMTPConnection {
@@ -136,42 +63,45 @@ export class Connection extends SMTPConnection {
   #body: Body | undefined;
   #endOfOctets: (() => void) | undefined;
   #messageSince = 0;
-  #whenReady: (() => void) | undefined;
+  #onReady: (() => void) | undefined;
   #mustWait = false;
   #refused = false;
   #draining = false;
   #working = false;
   #badCommands = 0;
   #corked = false;
-  #progress: number;
-  #octetsSeen = 0;
-  #cancelTimer = () => {};
+  readonly #patience: Patience;
 
   constructor(
-    listener: Listener,
+    server: SMTPServer,
+    host: Host,
     socket: Socket,
     about: { remoteAddress?: string; secure?: boolean },
   ) {
     super(
-      listener,
+      server,
       socket,
       about.remoteAddress === undefined ? {} : { remoteAddress: about.remoteAddress },
     );
-    this.#host = listener.host;
-    this.#session = newSession(listener.host.settings, this.#wire(), {
+    this.#host = host;
+    this.#session = newSession(host.settings, this.#wire(), {
       connection: this.id,
       remoteAddress: this.remoteAddress,
     });
     if (about.secure) this.secure = true;
-    this.#progress = this.#clock.now();
+    this.#patience = createPatience({
+      clock: this.#settings.clock,
+      limits: this.#settings.limits,
+      doing: () => this.#doing(),
+      late: () => {
+        this.#log('timeout');
+        this.#send(closing('4.4.2', 'Timeout'));
+      },
+    });
   }
 
   get #settings(): Settings {
     return this.#host.settings;
-  }
-
-  get #clock(): Clock {
-    return this.#host.settings.clock;
   }
 
   get #input(): Input | undefined {
@@ -199,7 +129,7 @@ export class Connection extends SMTPConnection {
       if (refused) return this.#send({ ...refused, close: true });
       const delay = this.#host.greetingDelay(this.remoteAddress);
       this.#mustWait = delay > 0;
-      if (delay > 0) this.#clock.after(delay, () => void this.#greet());
+      if (delay > 0) this.#settings.clock.after(delay, () => void this.#greet());
       else void this.#greet();
     });
   }
@@ -220,62 +150,54 @@ export class Connection extends SMTPConnection {
         : { code: 220, text: `${hostname} ${kind === 'lmtp' ? 'LMTP' : 'ESMTP'}` },
     );
     this._ready = true;
-    this.#whenReady?.();
-    this.#whenReady = undefined;
+    this.#onReady?.();
+    this.#onReady = undefined;
   }
 
   #line(line: Buffer, end: 'crlf' | 'lf', done: () => void): void {
-    if (!this._ready) {
-      if (this.#mustWait) {
-        this.#log('early talker');
-        return this.#send(closing('4.7.0', 'You talk too soon'));
-      }
-      // Who may speak at once is only kept waiting until there is a session.
-      this.#whenReady = () => this.#line(line, end, done);
-      return;
-    }
-    this.#release = done;
-    this.#progress = this.#clock.now();
-    const waiter = this.#lineWaiter;
-    const text = this.#text(line, end, waiter !== undefined);
-    if (waiter) {
-      this.#lineWaiter = undefined;
-      if (typeof text === 'string') waiter.resolve(text);
-      else waiter.reject(new Refused(text));
-      return;
-    }
-    void this.#run(typeof text === 'string' ? () => this.#command(text) : () => text);
+    const { bareLineEnds } = this.#settings;
+    this.#whenGreeted(done, (isContinuation) =>
+      readLine(line, { end, bareLineEnds, isContinuation }),
+    );
   }
 
   #tooLong(done: () => void): void {
-    this.#release = done;
-    this.#progress = this.#clock.now();
-    const waiter = this.#lineWaiter;
-    this.#lineWaiter = undefined;
-    if (waiter) waiter.reject(new Refused(tooLongAuth));
-    else if (this._ready) void this.#run(() => tooLong);
-    else this.#send(closing('4.7.0', 'You talk too soon'));
+    this.#whenGreeted(done, (isContinuation) => (isContinuation ? tooLongAuth : tooLong));
   }
 
-  #text(line: Buffer, end: 'crlf' | 'lf', isContinuation: boolean): string | Reply {
-    if (end === 'lf' && this.#settings.bareLineEnds === 'refuse') return bareLf;
-    if (line.length > MAX_LINE && !isContinuation && !/^auth /i.test(line.toString('latin1', 0, 5)))
-      return tooLong;
-    try {
-      const text = utf8.decode(line);
-      return control.test(text) ? noText : text;
-    } catch {
-      return noText;
+  #whenGreeted(done: () => void, read: (isContinuation: boolean) => string | Reply): void {
+    if (this._ready) return this.#take(done, read);
+    if (this.#mustWait) {
+      this.#log('early talker');
+      return this.#send(closing('4.7.0', 'You talk too soon'));
     }
+    // Who may speak at once is only kept waiting until there is a session.
+    this.#onReady = () => this.#take(done, read);
+  }
+
+  #take(done: () => void, read: (isContinuation: boolean) => string | Reply): void {
+    this.#release = done;
+    this.#patience.progress();
+    const waiter = this.#lineWaiter;
+    this.#lineWaiter = undefined;
+    const line = read(waiter !== undefined);
+    if (waiter === undefined) {
+      this.#run(() => (typeof line === 'string' ? this.#command(line) : line)).catch(
+        (error: unknown) => {
+          this.#log('connection failed', 'error', error);
+          this.destroy();
+        },
+      );
+    } else if (typeof line === 'string') waiter.resolve(line);
+    else waiter.reject(new Refused(line));
   }
 
   #command(line: string): Answer {
-    const space = line.indexOf(' ');
-    const name = (space < 0 ? line : line.slice(0, space)).toUpperCase();
-    const argument = space < 0 ? '' : line.slice(space + 1).trim();
-    if (this.#refused && name !== 'QUIT') return refusedSession;
-    if (http.test(line)) return closing('4.7.0', 'This is no web server');
-    return verbs.get(name)?.run(this.#session, argument) ?? (verbs.has(name) ? undefined : unknown);
+    const command = parseCommand(line);
+    if (this.#refused && command.name !== 'QUIT') return refusedSession;
+    if (isHttp(command)) return closing('4.7.0', 'This is no web server');
+    const verb = verbs.get(command.name);
+    return verb === undefined ? unknown : verb.run(this.#session, command.argument);
   }
 
   /** The error boundary: whatever happens in a command, the client gets an answer and the next command its turn. */
@@ -294,7 +216,7 @@ export class Connection extends SMTPConnection {
       this.#send(closing('4.3.2', 'The server is shutting down'));
     const release = this.#release;
     this.#release = undefined;
-    this.#progress = this.#clock.now();
+    this.#patience.progress();
     if (release) this._whenWritable(release);
   }
 
@@ -378,7 +300,7 @@ export class Connection extends SMTPConnection {
 
   #messageBegins(body: Body): void {
     this.#body = body;
-    this.#messageSince = this.#clock.now();
+    this.#messageSince = this.#settings.clock.now();
     void body.closed().then(() => {
       if (this.#body === body) this.#body = undefined;
     });
@@ -400,7 +322,7 @@ export class Connection extends SMTPConnection {
   #secured(): void {
     forgetAtTls(this.#session);
     this.#session.secure = true;
-    this.#progress = this.#clock.now();
+    this.#patience.progress();
     const socket = this._socket;
     if (!(socket instanceof TLSSocket)) return;
     const cipher = socket.getCipher();
@@ -410,34 +332,16 @@ export class Connection extends SMTPConnection {
     };
   }
 
-  /** The base would ask the socket; ours asks the clock, and counts what is done, not what trickles. */
-  override _armTimeout(): void {
-    this.#cancelTimer();
-    const { limits } = this.#settings;
-    this.#cancelTimer = this.#clock.after(Math.max(1, Math.floor(limits.idleTime / 5)), () => {
-      if (this._closed) return;
-      if (this.#isLate()) {
-        this.#log('timeout');
-        this.#send(closing('4.4.2', 'Timeout'));
-        return;
-      }
-      this._armTimeout();
-    });
-  }
+  /** The base would set a timer of the socket, which any octet winds up again. */
+  override _armTimeout(): void {}
 
-  #isLate(): boolean {
-    const { limits } = this.#settings;
-    const now = this.#clock.now();
-    const octets = this.#input?.octets ?? 0;
-    if (this.#body) {
-      if (now - this.#messageSince > limits.messageTime) return true;
-      if (octets !== this.#octetsSeen) this.#progress = now;
-    } else if (this.#working && !this.#lineWaiter && !this.#endOfOctets) {
-      // The client waits for us, not we for it.
-      return false;
+  #doing(): Doing {
+    const body = this.#body;
+    if (body && !body.isFull) {
+      return { what: 'message', since: this.#messageSince, octets: this.#input?.octets ?? 0 };
     }
-    this.#octetsSeen = octets;
-    return now - this.#progress >= limits.idleTime;
+    const waits = this.#working && !this.#lineWaiter && !this.#endOfOctets;
+    return { what: body || waits ? 'waits for us' : 'commands' };
   }
 
   override close(): void {
@@ -448,7 +352,7 @@ export class Connection extends SMTPConnection {
   override _onClose(): void {
     super._onClose();
     this.#giveUp();
-    this.#cancelTimer();
+    this.#patience.end();
     this.#host.gone(this);
   }
 

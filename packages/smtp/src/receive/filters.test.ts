@@ -10,6 +10,7 @@ import {
   type Filter,
   type Verdict,
 } from '@mail-server-kit/core';
+import { turn } from '@mail-server-kit/core/testing';
 import { anna, bert, idAt, lines, settled, world } from './fixtures/world.ts';
 
 const bertOnly =
@@ -152,6 +153,33 @@ describe('filters', () => {
     expect(read).toEqual([lines('Subject: a', '', 'text'), 'a\r']);
     const record = await store.record('filter/reader', 'seen');
     expect(JSON.parse(Buffer.from(record!.value).toString())).toEqual({ size: 20, by: '192.0.2' });
+  });
+
+  it('read a large message too, from a file without a name', async () => {
+    const { dial } = await world({
+      filters: [
+        {
+          name: 'reader',
+          async message(message) {
+            const parts: Uint8Array[] = [];
+            for await (const part of message.read(999_990)) parts.push(part);
+            return reject(
+              550,
+              '5.7.1',
+              `${message.size} octets, ${Buffer.concat(parts).toString('latin1').trim()}`,
+            );
+          },
+        },
+      ],
+    });
+    const stream = dial();
+    let said = '';
+    stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    stream.write(lines('HELO c', 'MAIL FROM:<carl@example.org>', 'RCPT TO:<anna@example.net>'));
+    stream.write('BDAT 1000000 LAST\r\n');
+    for (let i = 0; i < 100; i++) stream.write(`${'y'.repeat(98)}\r\n`.repeat(100));
+    while (!said.includes('5.7.1')) await turn();
+    expect(said).toContain('550 5.7.1 1000000 octets, yyyyyyyy\r\n');
   });
 
   it('of different minds about the recipients of one SMTP message deliver nothing, and see them one by one', async () => {

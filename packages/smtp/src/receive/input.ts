@@ -83,8 +83,8 @@ export class Input extends Writable {
         if (this.#step() === 'used up') {
           const next = this.#next;
           this.#next = undefined;
+          // If chunks are waiting, the next one is written before this returns.
           next?.();
-          return;
         }
         if (!this.#again) return;
       }

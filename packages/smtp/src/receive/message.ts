@@ -68,7 +68,12 @@ export async function receiveMessage(
       facts: pass.facts(),
       time,
       path: returnPath(transaction.envelope.reversePath),
-      trace: received(session, { id, time, recipient: only?.recipient.forwardPath }),
+      trace: received(session, {
+        id,
+        time,
+        envelope: transaction.envelope,
+        recipient: only?.recipient.forwardPath,
+      }),
       unknown: () => (isUnknown = true),
     };
     return await decide(session, transaction, message, spool);

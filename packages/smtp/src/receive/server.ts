@@ -18,8 +18,9 @@ import {
   type TlsProvider,
 } from '@mail-server-kit/core';
 import { randomBytes } from 'node:crypto';
-import { Listener, type Connection, type Host } from './connection.ts';
+import type { Connection, Host } from './connection.ts';
 import { createFilterRunner } from './filters.ts';
+import { Listener } from './listener.ts';
 import { createMailboxNames } from './mailboxes.ts';
 import { reply } from './reply.ts';
 import { createSeparated } from './separated.ts';

@@ -20,8 +20,18 @@ export interface Spool {
 
 export function createSpool(): Spool {
   let size = 0;
+  /** Not in the file yet. */
   let chunks: Buffer[] = [];
+  let waiting = 0;
   let file: FileHandle | undefined;
+
+  async function flush(): Promise<void> {
+    file ??= await nameless();
+    const octets = Buffer.concat(chunks);
+    chunks = [];
+    waiting = 0;
+    await file.appendFile(octets);
+  }
 
   return {
     get size() {
@@ -30,24 +40,19 @@ export function createSpool(): Spool {
     async write(octets) {
       chunks.push(octets);
       size += octets.length;
-      if (file === undefined && size <= IN_MEMORY) return;
-      file ??= await nameless();
-      const waiting = chunks;
-      chunks = [];
-      await file.appendFile(waiting.length === 1 ? octets : Buffer.concat(waiting));
+      waiting += octets.length;
+      if (waiting > IN_MEMORY) await flush();
     },
     async *read(start = 0, end = size) {
       if (file === undefined) {
-        yield Buffer.concat(chunks).subarray(start, end);
+        chunks = [Buffer.concat(chunks)];
+        yield chunks[0]!.subarray(start, end);
         return;
       }
+      if (waiting > 0) await flush();
       for (let at = start; at < Math.min(end, size);) {
-        const { bytesRead, buffer } = await file.read(
-          Buffer.allocUnsafe(Math.min(READ_SIZE, end - at)),
-          0,
-          null,
-          at,
-        );
+        const wanted = Buffer.allocUnsafe(Math.min(READ_SIZE, end - at));
+        const { bytesRead, buffer } = await file.read(wanted, 0, null, at);
         if (bytesRead === 0) return;
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);

@@ -79,8 +79,7 @@ describe('AUTH', () => {
   });
 
   it('SCRAM-SHA-256, whose last word goes as a challenge', async () => {
-    const { talk, dial } = await greeted();
-    expect(talk).toBeDefined();
+    const { dial } = await greeted();
     const stream = dial({ secure: true });
     const client = createSaslClient('SCRAM-SHA-256', {
       userName: anna,
@@ -312,4 +311,28 @@ describe('a submission', () => {
     );
     expect(await mail(bert)).toHaveLength(1);
   });
+});
+
+it('an MX takes submissions of those who log in, to anywhere', async () => {
+  const { talk } = await greeted({
+    kind: 'mx',
+    relay: { admit: async () => {}, enqueue: () => [] },
+  });
+  await talk`
+    C: MAIL FROM:<carl@example.org>
+    S: 250 2.1.0 Sender accepted
+    C: RCPT TO:<dora@example.com>
+    S: 550 5.7.1 Relaying denied
+    C: AUTH PLAIN ${base64('\0anna@example.net\0secret')}
+    S: 503 5.5.1 Not within a transaction
+    C: RSET
+    S: 250 2.0.0 OK
+    C: AUTH PLAIN ${base64('\0anna@example.net\0secret')}
+    S: 235 2.7.0 Authentication successful
+    C: MAIL FROM:<carl@example.org>
+    S: 550 5.7.1 You may not send with this address
+    C: MAIL FROM:<anna@example.net>
+    S: 250 2.1.0 Sender accepted
+    C: RCPT TO:<dora@example.com>
+    S: 250 2.1.5 Recipient accepted`;
 });

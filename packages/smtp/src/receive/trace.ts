@@ -1,6 +1,6 @@
 /** The fields that a server puts on top of a message (RFC 5321 section 4.4) and a submission server adds (RFC 6409 section 8). */
 import { isIPv6 } from 'node:net';
-import { printAddress, needsSmtpUtf8, type Address } from '@mail-server-kit/core';
+import { printAddress, needsSmtpUtf8, type Address, type Envelope } from '@mail-server-kit/core';
 import type { HeaderWatch } from './header.ts';
 import type { Session } from './session.ts';
 
@@ -15,11 +15,10 @@ export function returnPath(reversePath: Address | undefined): string {
 }
 
 /** The protocol types of RFC 3848 and, for SMTPUTF8, of RFC 6531 section 4.3. */
-export function withProtocol(session: Session): string {
-  const { helo, secure, account, settings, transaction } = session;
-  const utf8 = transaction?.envelope.smtpUtf8 === true;
+export function withProtocol(session: Session, { smtpUtf8 }: Pick<Envelope, 'smtpUtf8'>): string {
+  const { helo, secure, account, settings } = session;
   const name = settings.kind === 'lmtp' ? 'LMTP' : 'SMTP';
-  const extended = utf8 ? `UTF8${name}` : name === 'SMTP' && helo?.extended ? 'ESMTP' : name;
+  const extended = smtpUtf8 ? `UTF8${name}` : name === 'SMTP' && helo?.extended ? 'ESMTP' : name;
   return `${extended}${secure ? 'S' : ''}${account ? 'A' : ''}`;
 }
 
@@ -29,17 +28,21 @@ export function withProtocol(session: Session): string {
  */
 export function received(
   session: Session,
-  about: { id: string; time: number; recipient: Address | undefined },
+  about: {
+    readonly id: string;
+    readonly time: number;
+    readonly envelope: Pick<Envelope, 'smtpUtf8'>;
+    readonly recipient: Address | undefined;
+  },
 ): string {
-  const { helo, remoteAddress, settings, transaction } = session;
+  const { helo, remoteAddress, settings } = session;
   const literal = isIPv6(remoteAddress) ? `IPv6:${remoteAddress}` : remoteAddress;
   const from = `from ${helo?.name ?? 'unknown'}${remoteAddress === '' ? '' : ` ([${literal}])`}`;
   const tls = session.tls ? ` (${session.tls.protocol} ${session.tls.cipher})` : '';
-  const by = `by ${settings.hostname} with ${withProtocol(session)}${tls} id ${about.id}`;
-  const { recipient } = about;
+  const by = `by ${settings.hostname} with ${withProtocol(session, about.envelope)}${tls} id ${about.id}`;
+  const { recipient, envelope } = about;
   // In a header without SMTPUTF8 there is no way to write it.
-  const hidden =
-    recipient === undefined || (needsSmtpUtf8(recipient) && !transaction?.envelope.smtpUtf8);
+  const hidden = recipient === undefined || (needsSmtpUtf8(recipient) && !envelope.smtpUtf8);
   const forWhom = hidden ? '' : `for <${printAddress(recipient)}>`;
   return `Received: ${from}\r\n\t${by}${forWhom ? `\r\n\t${forWhom}` : ''};\r\n\t${printDate(about.time)}\r\n`;
 }
