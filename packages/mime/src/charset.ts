@@ -31,23 +31,31 @@ const platform: Readonly<Record<string, string>> = {
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
 
+/** Asking the library is slow for names it does not know, and a header may hold thousands of them. */
+const MAX_KNOWN = 500;
+const known = new Map<string, string | undefined>();
+
 /** The charset as the decoders know it, or undefined if no one does. */
 export function knownCharset(charset: string): string | undefined {
   const name = charset.trim().toLowerCase();
-  if (platform[name]) return name;
-  const alias = aliases[name] ?? name;
-  return iconv.encodingExists(alias) ? alias : undefined;
+  if (Object.hasOwn(platform, name)) return name;
+  if (known.has(name)) return known.get(name);
+  const alias = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
+  const found = iconv.encodingExists(alias) ? alias : undefined;
+  if (known.size >= MAX_KNOWN) known.clear();
+  if (name.length <= 64) known.set(name, found);
+  return found;
 }
 
 /** Unknown charset, or octets that are no US-ASCII: UTF-8 if they are valid as such, else windows-1252. */
 export function decodeCharset(octets: Uint8Array, charset: string): string {
-  const known = knownCharset(charset) ?? 'utf-8';
-  const label = platform[known];
+  const name = knownCharset(charset) ?? 'utf-8';
+  const label = platform[name];
   // ISO-2022 has seven bits; with eight the label is wrong, and mostly it is UTF-8 or Shift_JIS.
   if (label && isSevenBit(octets)) return new TextDecoder(label).decode(octets);
   if (label) return decodeUtf8(octets, 'shift_jis');
-  if (known === 'utf-8' || known === 'utf8') return decodeUtf8(octets);
-  return iconv.decode(asBuffer(octets), known);
+  if (name === 'utf-8' || name === 'utf8') return decodeUtf8(octets);
+  return iconv.decode(asBuffer(octets), name);
 }
 
 function decodeUtf8(octets: Uint8Array, otherwise = 'windows-1252'): string {

@@ -1,5 +1,6 @@
 /** What the header of a part, a nested message or the message itself means for the scanner. */
 import { ContentReader, opaqueContent, type Content, type ContentLimits } from './content.ts';
+import { MAX_BOUNDARY } from './delimiter.ts';
 import { EnvelopeReader, type EnvelopeLimits } from './envelope.ts';
 import { fieldsOf } from './header.ts';
 import { parameterValue } from './parameters.ts';
@@ -60,9 +61,6 @@ function kindOf(content: Content): PartKind {
   if (type.startsWith('multipart/')) return 'multipart';
   return type === 'message/rfc822' || type === 'message/global' ? 'message' : 'leaf';
 }
-
-/** A boundary has at most 70 characters (RFC 2046 section 5.1.1). Of longer ones this much is compared, as Dovecot does. */
-const MAX_BOUNDARY = 80;
 
 /** Compared octet by octet, so the plain form is not decoded. */
 function boundaryOf({ parameters }: Content): string | undefined {

@@ -6,7 +6,7 @@ import type { Facts } from '@mail-server-kit/core';
 import { asBuffer } from './charset.ts';
 import type { Content } from './content.ts';
 import { parseDate } from './date.ts';
-import { findDelimiter, MAX_DELIMITER, type Delimiter } from './delimiter.ts';
+import { Boundaries, MAX_DELIMITER, type Delimiter } from './delimiter.ts';
 import { EnvelopeReader } from './envelope.ts';
 import { parseMessageIds, referencesOf } from './message-id.ts';
 import { opaqueHeader, parsePartHeader, type PartHeader } from './part-header.ts';
@@ -97,6 +97,7 @@ export class MessageScanner implements Scanner {
   readonly #structure = new StructureWriter();
   readonly #sink: PartSink;
   readonly #open: OpenPart[] = [];
+  readonly #boundaries = new Boundaries();
   #envelope: EnvelopeReader | undefined;
 
   #mode: 'header' | 'blank line' | 'body' | 'delimiter' = 'header';
@@ -113,8 +114,6 @@ export class MessageScanner implements Scanner {
   #lineEnd = 0;
   #lines = 0;
   #parts = 1;
-  /** Open parts with a boundary. */
-  #boundaries = 0;
 
   #header = '';
   #headerStart = 0;
@@ -251,7 +250,7 @@ export class MessageScanner implements Scanner {
   }
 
   #readBody(octets: Buffer, from: number, isLast: boolean): number | typeof WAIT {
-    const hasBoundary = this.#boundaries > 0;
+    const hasBoundary = !this.#boundaries.isEmpty;
     for (let at = from; ;) {
       if (hasBoundary && this.#atLineStart && octets[at] === DASH) {
         const delimiter = this.#delimiterAt(octets, at, isLast);
@@ -282,7 +281,7 @@ export class MessageScanner implements Scanner {
 
   /** The delimiter that the line at `at` is, undefined if it is none. */
   #delimiterAt(octets: Buffer, at: number, isLast: boolean): Delimiter | undefined | typeof WAIT {
-    if (this.#boundaries === 0 || octets[at] !== DASH) return undefined;
+    if (this.#boundaries.isEmpty || octets[at] !== DASH) return undefined;
     if (at + 1 >= octets.length) return isLast ? undefined : WAIT;
     if (octets[at + 1] !== DASH) return undefined;
     const start = at + 2;
@@ -291,7 +290,7 @@ export class MessageScanner implements Scanner {
     if (lineEnd === -1 && octets.length < limit && !isLast) return WAIT;
     let end = lineEnd === -1 ? Math.min(octets.length, limit) : lineEnd;
     if (lineEnd !== -1 && end > start && octets[end - 1] === CR) end--;
-    return findDelimiter(octets.toString('latin1', start, end), this.#open);
+    return this.#boundaries.find(octets.toString('latin1', start, end));
   }
 
   /** Ends the parts within the one whose delimiter stands at `at`; returns where to go on. */
@@ -301,9 +300,9 @@ export class MessageScanner implements Scanner {
     const lines = this.#lines - (this.#lineEnd > 0 ? 1 : 0);
     while (this.#open.length > index + 1) this.#closePart(end, lines);
     const multipart = this.#open[index];
-    if (multipart && isLast) {
+    if (multipart?.boundary !== undefined && isLast) {
+      this.#boundaries.remove(multipart.boundary);
       multipart.boundary = undefined;
-      this.#boundaries--;
     }
     this.#mode = 'delimiter';
     this.#isPartNext = !isLast;
@@ -320,7 +319,7 @@ export class MessageScanner implements Scanner {
     if (this.#parts < maxParts && this.#structure.length < maxStructureOctets) return;
     // No room for more: the rest of the message is one part, whatever boundaries it has.
     for (const part of this.#open) part.boundary = undefined;
-    this.#boundaries = 0;
+    this.#boundaries.clear();
     this.#pushPart(opaqueHeader, start);
   }
 
@@ -348,7 +347,7 @@ export class MessageScanner implements Scanner {
   #pushPart({ kind, content, boundary, envelope }: PartHeader, bodyStart: number): void {
     const nested = this.#open.length > 0 ? envelope?.render() : undefined;
     this.#structure.open(kind, { start: this.#headerStart, end: bodyStart }, content, nested);
-    if (boundary) this.#boundaries++;
+    if (boundary !== undefined) this.#boundaries.add(boundary, this.#open.length);
     this.#open.push({
       kind,
       isDigest: kind === 'multipart' && content.subtype.toLowerCase() === 'digest',
@@ -362,7 +361,7 @@ export class MessageScanner implements Scanner {
   #closePart(end: number, lines: number): void {
     const part = this.#open.pop();
     if (!part) return;
-    if (part.boundary !== undefined) this.#boundaries--;
+    if (part.boundary !== undefined) this.#boundaries.remove(part.boundary);
     if (part.kind === 'leaf') this.#sink.close();
     this.#structure.close(end, Math.max(0, lines - part.linesBefore));
   }
