@@ -28,4 +28,4 @@ export {
   type SearchText,
   type SearchTextOptions,
 } from './search-text.ts';
-export { matches, searchByReading, sentDay } from './search.ts';
+export { matches, searchByReading, sentDay, type Known } from './search.ts';
