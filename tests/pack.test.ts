@@ -78,6 +78,7 @@ function names(load: (specifier: string) => string): string {
     storage: '@mail-server-kit/storage',
     contract: '@mail-server-kit/storage/contract',
     accounts: '@mail-server-kit/accounts',
+    directoryContract: '@mail-server-kit/accounts/contract',
     smtp: '@mail-server-kit/smtp',
     imap: 'imap-server-kit',
     certificates: '@mail-server-kit/tls',

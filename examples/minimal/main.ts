@@ -21,5 +21,5 @@ const server = createMailServer({
   ],
   closeAfter: [directory, store, tls],
 });
-console.log(await server.start());
 process.once('SIGTERM', () => server.stop());
+console.log(await server.start());

@@ -14,6 +14,7 @@ const net = require('node:net');
  * @property {typeof import('@mail-server-kit/storage')} storage
  * @property {typeof import('@mail-server-kit/storage/contract')} contract
  * @property {typeof import('@mail-server-kit/accounts')} accounts
+ * @property {typeof import('@mail-server-kit/accounts/contract')} directoryContract
  * @property {typeof import('@mail-server-kit/smtp')} smtp
  * @property {typeof import('imap-server-kit')} imap
  * @property {typeof import('@mail-server-kit/tls')} certificates
@@ -27,6 +28,7 @@ module.exports = async function use({
   storage,
   contract,
   accounts,
+  directoryContract,
   smtp,
   imap,
   certificates,
@@ -36,6 +38,7 @@ module.exports = async function use({
     domain: 'example.test',
   });
   assert.equal(typeof contract.mailStoreContract, 'function');
+  assert.equal(typeof directoryContract.directoryContract, 'function');
   assert.ok(Object.keys(mime).length > 0);
   assert.equal(testing.fakeClock(1000).now(), 1000);
 
