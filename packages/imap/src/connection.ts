@@ -8,6 +8,7 @@ import type { Duplex } from 'node:stream';
 import { capabilities } from './capabilities.ts';
 import { ANSWERED, type Command, type Completion, type Talk } from './command.ts';
 import { bad, no, Refusal } from './outcome.ts';
+import { tellOldNames } from './old-names.ts';
 import { Respond } from './respond.ts';
 import { secured } from './secure.ts';
 import { inState, type Peer, type Session, type Wiring } from './session.ts';
@@ -317,7 +318,8 @@ export class Connection implements Talk {
   async #run(begun: Begun, octets: Buffer, upload: Upload | undefined): Promise<void> {
     const { command, uid } = begun;
     const { session } = this;
-    const run = command.prepare(this.#reader(octets, begun.at), this.#parsing(begun));
+    const read = this.#reader(octets, begun.at);
+    const run = command.prepare(read, this.#parsing(begun));
     if (command.writes && session.view?.readOnly) {
       throw no('READ-ONLY', 'The mailbox was opened with EXAMINE');
     }
@@ -349,6 +351,7 @@ export class Connection implements Talk {
     }
     if (completion === ANSWERED) return;
     await report();
+    await tellOldNames(session, this.#respond, read.oldNames);
     const text = completion ?? `${uid ? 'UID ' : ''}${command.name} completed`;
     this.#out.text(`${this.#tag} OK ${text}\r\n`);
   }

@@ -18,7 +18,7 @@ import type { ListEntry } from './list-entry.ts';
 import type { Respond } from './respond.ts';
 import type { Rows } from './rows.ts';
 import type { Session } from './session.ts';
-import type { View } from './view.ts';
+import type { BesideFlags, View } from './view.ts';
 import type { Reader, SequenceSet } from './wire/reader.ts';
 
 export interface Extension {
@@ -67,6 +67,8 @@ export interface FetchPart {
   readonly parts?: readonly Part[];
   /** Showing it sets \Seen (RFC 9051 section 6.4.5, BODY[<section>]). */
   readonly setsSeen?: boolean;
+  /** It shows what this shows beside FLAGS, so that it is not shown twice. */
+  readonly shows?: BesideFlags;
   /** Synchronous unless octets of the message are needed. */
   write(message: FetchMessage): Promise<void> | void;
 }

@@ -1,9 +1,17 @@
 /** Positions in a snapshot: from uid to index and back by bisection over its blocks, and a cursor over the rows of a set. */
-import type { Block, MailboxSnapshot, Uid, UidRange, UidRanges } from '@mail-server-kit/core';
+import {
+  ascending,
+  type Block,
+  type MailboxSnapshot,
+  type Uid,
+  type UidRange,
+  type UidRanges,
+} from '@mail-server-kit/core';
 
 /** Which index the first message of each block has. */
 export class Positions {
   readonly #starts: Uint32Array;
+  #present: UidRanges | undefined;
 
   constructor(readonly snapshot: MailboxSnapshot) {
     const { blocks } = snapshot;
@@ -61,9 +69,13 @@ export class Positions {
     return this.snapshot.blocks.at(-1)?.uid.at(-1) ?? 0;
   }
 
-  has(uid: number): boolean {
-    const block = this.snapshot.blocks[this.blockOf(uid)];
-    return block !== undefined && block.uid[lowerBound(block.uid, uid)] === uid;
+  /** All uids that are there, and no others. */
+  get present(): UidRanges {
+    return (this.#present ??= ascending(this.#uids()));
+  }
+
+  *#uids(): Generator<number, void> {
+    for (const { uid } of this.snapshot.blocks) yield* uid;
   }
 }
 

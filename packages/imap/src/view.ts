@@ -36,10 +36,13 @@ export interface Report {
   readonly spare?: (rows: Rows) => boolean;
 }
 
+/** Something written beside FLAGS, without spaces around. */
+export type BesideFlags = (rows: Rows, out: Writer) => void;
+
 /** How changes are worded; extensions put others in their place (MODSEQ, VANISHED). */
 export interface Wording {
-  /** Written beside FLAGS, a space in front, in each FETCH response that tells of changed flags. */
-  readonly besideFlags: ((rows: Rows, out: Writer) => void)[];
+  /** Written in each FETCH response that tells of changed flags. */
+  readonly besideFlags: BesideFlags[];
   /** \Recent and RECENT are told: the client did not enable IMAP4rev2. */
   readonly recent: boolean;
 }
@@ -105,6 +108,11 @@ export class View {
 
   get snapshot(): MailboxSnapshot {
     return this.#positions.snapshot;
+  }
+
+  /** The uids of all messages that are there. */
+  get present(): UidRanges {
+    return this.#positions.present;
   }
 
   /** Messages as the client counts them. */

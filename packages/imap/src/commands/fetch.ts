@@ -21,6 +21,9 @@ import type { View } from '../view.ts';
 import { Fatal, Problem } from '../wire/problem.ts';
 import type { Reader, SequenceSet } from '../wire/reader.ts';
 
+/** Items in one command. */
+const MOST_ITEMS = 200;
+
 interface Args {
   readonly messages: SequenceSet;
   readonly parts: readonly FetchPart[];
@@ -73,7 +76,11 @@ function readItems(read: Reader, dialect: Dialect, enables: { enables?: string }
     const macro = macros.get(name);
     return macro ? [...macro] : [readItem(read, name, dialect, enables)];
   }
-  const parts = read.list(() => readItem(read, read.name('a FETCH item'), dialect, enables));
+  let count = 0;
+  const parts = read.list(() => {
+    if (++count > MOST_ITEMS) throw new Problem('Too many FETCH items', 'LIMIT');
+    return readItem(read, read.name('a FETCH item'), dialect, enables);
+  });
   return [...new Set(parts)];
 }
 
@@ -129,7 +136,6 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
   const rows = view.rows(uids);
   const message = new CurrentMessage(session, rows, respond);
   const facts = [...new Set(args.parts.flatMap((part) => part.parts ?? []))];
-  const flagged = args.parts.includes(flagsPart);
   let failure: unknown;
 
   const one = async (row: Row | undefined, parts: readonly FetchPart[]): Promise<void> => {
@@ -145,10 +151,16 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
     }
     if (respond.out.full) await respond.out.flush();
   };
-  const partsOf = (uid: number): readonly FetchPart[] => {
-    if (flagged || !hasUid(seen, uid)) return args.parts;
-    return [...args.parts, flagsPart];
-  };
+  // Who sees a message for the first time is told of its new flags, and of what goes with them.
+  const withFlags = [
+    ...args.parts,
+    ...(args.parts.includes(flagsPart) ? [] : [flagsPart]),
+    ...session.wording.besideFlags
+      .filter((beside) => args.parts.every(({ shows }) => shows !== beside))
+      .map((beside): FetchPart => ({ write: () => beside(rows, respond.out) })),
+  ];
+  const partsOf = (uid: number): readonly FetchPart[] =>
+    hasUid(seen, uid) ? withFlags : args.parts;
 
   if (facts.length > 0) {
     for await (const batch of store.fetch(view.snapshot, uids, facts as readonly Part[])) {

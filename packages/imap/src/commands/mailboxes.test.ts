@@ -96,6 +96,20 @@ describe('CREATE, DELETE, RENAME', () => {
       S: d NO [ALREADYEXISTS] Mailbox already exists`;
   });
 
+  it('RENAME of a level without a mailbox renames what is below', async () => {
+    const talk = await clients(1, { INBOX: [], 'a/b': [], 'a/b/c': [], 'a/d': [] });
+    await talk`
+      C: a RENAME a z
+      S: a OK RENAME completed
+      C: b LIST "" "*"
+      S: * LIST (\HasNoChildren) "/" INBOX
+      S: * LIST (\Noselect \NonExistent \HasChildren) "/" z
+      S: * LIST (\HasChildren) "/" z/b
+      S: * LIST (\HasNoChildren) "/" z/b/c
+      S: * LIST (\HasNoChildren) "/" z/d
+      S: b OK LIST completed`;
+  });
+
   it('RENAME of INBOX moves its messages (RFC 9051 section 6.3.6)', async () => {
     const talk = await clients(1, { INBOX: [plain, plain] });
     await talk`

@@ -1,5 +1,5 @@
 /** SEARCH and UID SEARCH (RFC 9051 section 6.4.4), with the result variable `$` (section 6.4.4.1). */
-import { intersect, unite, type UidRange, type UidRanges } from '@mail-server-kit/core';
+import { unite, type UidRanges } from '@mail-server-kit/core';
 import { command, type Call } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
 import type { SearchReturn } from '../extension.ts';
@@ -47,11 +47,8 @@ export const search = command({
     let found: UidRanges;
     try {
       if (!program.knownCharset) throw badCharset();
-      const everything: UidRanges = [
-        [1, Math.max(1, view.snapshot.uidNext - 1)] as unknown as UidRange,
-      ];
       const uidsOf = view.uidsOf.bind(view);
-      found = present(call, await evaluate(program.node, everything, { store, view, uidsOf }));
+      found = await evaluate(program.node, view.present, { store, view, uidsOf });
     } catch (error) {
       // "the server MUST set the content of the search result variable to the empty sequence" (RFC 9051 section 6.4.4.1).
       if (saving) view.saved = [];
@@ -61,18 +58,6 @@ export const search = command({
     answer(call, found);
   },
 });
-
-/** Sets name numbers between those that are there; what is found has messages only. */
-function present({ session: { view } }: Call<'selected', Args>, uids: UidRanges): UidRanges {
-  const out: [number, number][] = [];
-  const rows = view.rows(uids);
-  let last: [number, number] | undefined;
-  while (rows.next()) {
-    if (last && rows.uid === last[1] + 1) last[1] = rows.uid;
-    else out.push((last = [rows.uid, rows.uid]));
-  }
-  return intersect(uids, out as unknown as UidRanges);
-}
 
 /** Only MIN and MAX save what they name; with anything else all that was found is saved. */
 function saved(returns: readonly SearchReturn[], found: UidRanges): UidRanges {

@@ -1,5 +1,5 @@
 /** SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3), with the parameters of RFC 4466 section 2.1. */
-import { systemFlags } from '@mail-server-kit/core';
+import { MAX_FLAGS, systemFlags } from '@mail-server-kit/core';
 import { command, type Call, type Command } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
 import type { SelectParameter } from '../extension.ts';
@@ -64,6 +64,8 @@ async function describe(
   const names = [...new Set([...systemFlags, ...snapshot.flagNames])].join(' ');
   respond.untagged(`FLAGS (${names})`);
   if (view.readOnly) respond.code('PERMANENTFLAGS ()', 'No flags can be changed');
+  else if (snapshot.flagNames.length >= MAX_FLAGS)
+    respond.code(`PERMANENTFLAGS (${names})`, 'No more keywords fit');
   else respond.code(`PERMANENTFLAGS (${names} \\*)`, 'Flags and new keywords are kept');
   respond.untagged(`${view.messages} EXISTS`);
   if (session.wording.recent) {

@@ -3,6 +3,7 @@ import { canonicalFlag, hasUid, printUids, subtract, type UidRanges } from '@mai
 import { command, type Call } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
 import { no } from '../outcome.ts';
+import type { View } from '../view.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
 
@@ -59,12 +60,13 @@ export const store = command({
     const done = conflicts.length > 0 ? subtract(uids, conflicts) : uids;
     view.touch();
     // .SILENT spares what the client can work out, and only that: what somebody else changed at the same time is told.
-    const bitsNow = (of: number): readonly [number, number] | undefined => view.flagBits()(of);
+    let isExpected: ((uid: number) => boolean) | undefined;
     await report({
-      spare: (of) =>
-        hasUid(conflicts, of) ||
-        (hasUid(done, of) &&
-          (!args.silent || isExpected(bitsBefore(of), bitsNow(of), view.snapshot.flagNames, args))),
+      spare: (of) => {
+        if (hasUid(conflicts, of)) return true;
+        if (!hasUid(done, of)) return false;
+        return !args.silent || (isExpected ??= expectation(bitsBefore, view, args))(of);
+      },
     });
     await show(call, done, !args.silent);
     // "the server SHOULD send untagged FETCH responses for those that failed" (RFC 7162 section 3.1.3).
@@ -123,22 +125,26 @@ async function show(
 }
 
 /** Whether a client that knows the flags of before, and what it asked for, knows those of now. */
-function isExpected(
-  before: readonly [number, number] | undefined,
-  now: readonly [number, number] | undefined,
-  names: readonly string[],
+function expectation(
+  before: ReturnType<View['flagBits']>,
+  view: View,
   { action, flags }: { action: Action; flags: readonly string[] },
-): boolean {
-  if (!before || !now) return false;
+): (uid: number) => boolean {
+  const now = view.flagBits();
   const asked: [number, number] = [0, 0];
   const wanted = new Set(flags.map((flag) => canonicalFlag(flag).toLowerCase()));
-  names.forEach((name, bit) => {
+  view.snapshot.flagNames.forEach((name, bit) => {
     if (wanted.has(name.toLowerCase())) asked[bit < 32 ? 0 : 1] |= 1 << (bit & 31);
   });
-  return [0, 1].every((word) => {
-    const old = before[word] as number;
-    const change = asked[word] as number;
-    const expected = action === 'set' ? change : action === 'add' ? old | change : old & ~change;
-    return expected >>> 0 === (now[word] as number) >>> 0;
-  });
+  return (uid) => {
+    const old = before(uid);
+    const is = now(uid);
+    if (!old || !is) return false;
+    return [0, 1].every((word) => {
+      const was = old[word] as number;
+      const change = asked[word] as number;
+      const expected = action === 'set' ? change : action === 'add' ? was | change : was & ~change;
+      return expected >>> 0 === (is[word] as number) >>> 0;
+    });
+  };
 }

@@ -14,6 +14,7 @@ function writeModSeq(rows: Rows, out: Writer): void {
 }
 
 const modSeqPart: FetchPart = {
+  shows: writeModSeq,
   write: ({ rows, respond }) => writeModSeq(rows, respond.out),
 };
 

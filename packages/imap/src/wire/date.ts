@@ -43,13 +43,29 @@ export function parseDateTime(text: string): DateTime | undefined {
 
 /** With quotes, as INTERNALDATE shows it. */
 export function printDateTime({ time, zone }: DateTime): string {
-  const at = new Date(time + zone * 60_000);
-  const day = String(at.getUTCDate()).padStart(2, ' ');
-  const year = String(at.getUTCFullYear()).padStart(4, '0');
-  const clock = [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(pad).join(':');
+  const local = time + zone * 60_000;
+  const day = Math.floor(local / DAY);
+  const seconds = Math.floor((local - day * DAY) / 1000);
+  const hours = Math.floor(seconds / 3600);
+  const clock = `${pad(hours)}:${pad(Math.floor(seconds / 60) % 60)}:${pad(seconds % 60)}`;
   const east = Math.abs(zone);
   const offset = `${zone < 0 ? '-' : '+'}${pad(Math.floor(east / 60))}${pad(east % 60)}`;
-  return `"${day}-${months[at.getUTCMonth()]}-${year} ${clock} ${offset}"`;
+  return `"${printDay(day)} ${clock} ${offset}"`;
+}
+
+const DAY = 86_400_000;
+
+/** Of the messages of a mailbox many have come on the same day. */
+let lastDay: { readonly day: number; readonly text: string } | undefined;
+
+function printDay(day: number): string {
+  if (lastDay?.day !== day) {
+    const at = new Date(day * DAY);
+    const year = String(at.getUTCFullYear()).padStart(4, '0');
+    const text = `${String(at.getUTCDate()).padStart(2)}-${months[at.getUTCMonth()]}-${year}`;
+    lastDay = { day, text };
+  }
+  return lastDay.text;
 }
 
 function utc(year: number, month: number, day: number): number {
@@ -58,7 +74,7 @@ function utc(year: number, month: number, day: number): number {
 }
 
 function pad(value: number): string {
-  return String(value).padStart(2, '0');
+  return value < 10 ? `0${value}` : `${value}`;
 }
 
 function two(text: string, at: number): number | undefined {

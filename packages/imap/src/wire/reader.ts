@@ -13,6 +13,9 @@ export const LAST = Infinity;
 /** `$`, or pairs of numbers, of which either may be LAST and the larger may come first. */
 export type SequenceSet = '$' | readonly (readonly [number, number])[];
 
+/** Octets of a keyword. */
+const LONGEST_FLAG = 200;
+
 const SP = 32;
 const DQUOTE = 34;
 const BACKSLASH = 92;
@@ -53,6 +56,8 @@ export interface ReaderOptions {
 }
 
 export class Reader {
+  /** Mailbox names that were not in NFC: as they are now, and as they were sent (RFC 9051 section 5.1). */
+  readonly oldNames = new Map<string, string>();
   #at: number;
   #depth = 0;
   readonly #octets: Buffer;
@@ -224,6 +229,7 @@ export class Reader {
   flag(): string {
     const backslash = this.skip('\\');
     const name = this.atom('a flag');
+    if (name.length > LONGEST_FLAG) throw new Problem('The flag is too long', 'LIMIT');
     if (backslash && name.toUpperCase() === 'RECENT') {
       throw new Problem('\\Recent cannot be set or cleared (RFC 3501 section 2.3.2)');
     }
@@ -334,7 +340,9 @@ export class Reader {
     }
     // Some clients send UTF-8 to servers that speak modified UTF-7; no name in that form has octets above 127.
     if (!this.#utf8Names && octets.every((octet) => octet < 128)) name = decodeUtf7(name);
+    const supplied = name;
     name = name.normalize('NFC');
+    if (name !== supplied) this.oldNames.set(name, supplied);
     if (/^inbox(?:\/|$)/i.test(name)) name = `INBOX${name.slice(5)}`;
     return name;
   }

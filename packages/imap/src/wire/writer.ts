@@ -55,9 +55,13 @@ export class Writer {
       this.#ready.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length));
       this.#readyOctets += octets.length;
     } else {
-      const at = this.#room(octets.length);
-      (this.#buffer as Buffer).set(octets, at);
-      this.#used = at + octets.length;
+      const { length } = octets;
+      const at = this.#room(length);
+      const buffer = this.#buffer as Buffer;
+      // A loop is several times faster than `set` for the few octets that stand between numbers.
+      if (length < 32) for (let i = 0; i < length; i++) buffer[at + i] = octets[i] as number;
+      else buffer.set(octets, at);
+      this.#used = at + length;
     }
     return this;
   }
