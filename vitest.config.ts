@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'examples/**/*.test.ts', 'tests/**/*.test.ts'],
     exclude: ['**/fuzz.test.ts', '**/node_modules/**', '**/dist/**'],
     testTimeout: 20_000,
+    hookTimeout: 30_000,
     pool: 'forks',
   },
 });
