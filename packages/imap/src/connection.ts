@@ -25,6 +25,9 @@ const CRLF = Buffer.from('\r\n');
 /** Milliseconds after the goodbye until the socket is closed from our side. */
 const LINGER = 10_000;
 
+/** Commands in a row before other connections get their turn. */
+const FAIR = 8;
+
 /** What the first line of a command says. */
 interface Begun {
   readonly command: Command;
@@ -84,7 +87,11 @@ export class Connection implements Talk {
     });
     try {
       this.#out.text(`* OK [${capabilities(this.session)}] IMAP server ready\r\n`);
-      while (!this.#ending) await this.#command();
+      for (let count = 1; !this.#ending; count++) {
+        await this.#command();
+        // Hundreds of commands in one packet (mbsync) must not keep the others waiting.
+        if (count % FAIR === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
     } catch (error) {
       if (error instanceof Fatal) this.#bye(error.message, error.code);
       else if (!(error instanceof Closed)) {

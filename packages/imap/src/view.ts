@@ -236,7 +236,7 @@ export class View {
   /** Looks whether anything changed and tells the client what it may be told now. */
   async report(respond: Respond, wording: Wording, report: Report): Promise<void> {
     if (this.#stale) await this.#look();
-    if (report.expunges && this.#gone.length > 0) this.#reportGone(respond);
+    if (report.expunges && this.#gone.length > 0) await this.#reportGone(respond);
     const { messages } = this;
     if (messages !== this.#told) {
       this.#told = messages;
@@ -263,14 +263,16 @@ export class View {
     this.#changed = merge(this.#changed, changed);
   }
 
-  #reportGone(respond: Respond): void {
-    // From the last to the first: so the numbers of the others hold until all are told.
-    for (let i = this.#gone.length - 1; i >= 0; i--) {
-      const number = this.#positions.countBelow(this.#gone[i] as number) + i + 1;
-      respond.out.text('* ').number(number).text(' EXPUNGE\r\n');
-    }
-    this.#told -= this.#gone.length;
+  async #reportGone({ out }: Respond): Promise<void> {
+    const gone = this.#gone;
+    this.#told -= gone.length;
     this.#gone = [];
+    // From the last to the first: so the numbers of the others hold until all are told.
+    for (let i = gone.length - 1; i >= 0; i--) {
+      const number = this.#positions.countBelow(gone[i] as number) + i + 1;
+      out.text('* ').number(number).text(' EXPUNGE\r\n');
+      if (out.full) await out.flush();
+    }
   }
 
   async #reportFlags(respond: Respond, wording: Wording, report: Report): Promise<void> {

@@ -55,7 +55,7 @@ export const search = command({
       throw error;
     }
     if (saving) view.saved = saved(returns ?? [], found);
-    answer(call, found);
+    await answer(call, found);
   },
 });
 
@@ -66,10 +66,10 @@ function saved(returns: readonly SearchReturn[], found: UidRanges): UidRanges {
   return shown.reduce<UidRanges>((set, { saves }) => unite(set, saves?.(found) ?? []), []);
 }
 
-function answer(
+async function answer(
   { session, args, respond, uid, tag }: Call<'selected', Args>,
   found: UidRanges,
-): void {
+): Promise<void> {
   const { view, enabled } = session;
   const { returns, program } = args;
   const numbers = uid ? found : view.numbersOf(found);
@@ -80,7 +80,10 @@ function answer(
   if (!returns && !enabled.has('IMAP4REV2')) {
     out.text('* SEARCH');
     for (const [first, last] of numbers) {
-      for (let number = first as number; number <= last; number++) out.text(' ').number(number);
+      for (let number = first as number; number <= last; number++) {
+        out.text(' ').number(number);
+        if (out.full) await out.flush();
+      }
     }
     for (const extra of extras) out.text(` (${extra.name} ${extra.value(found, view)})`);
     out.text('\r\n');

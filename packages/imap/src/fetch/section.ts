@@ -94,6 +94,9 @@ export function named(
   };
 }
 
+/** Octets of a header that are looked through for fields: what is longer is an attack on our memory. */
+const LONGEST_HEADER = 1024 * 1024;
+
 async function writeFields(
   message: FetchMessage,
   start: number,
@@ -101,7 +104,8 @@ async function writeFields(
   { names, not }: NonNullable<Section['fields']>,
   partial: Partial | undefined,
 ): Promise<void> {
-  const fields = headerFields(await message.octets(start, end), names, not);
+  const octets = await message.octets(start, Math.min(end, start + LONGEST_HEADER));
+  const fields = headerFields(octets, names, not);
   const [from, to] = within(0, fields.length, partial);
   if (from >= to) message.respond.out.text('""');
   else message.respond.out.literal(fields.subarray(from, to));
