@@ -3,7 +3,7 @@ import { packageBuild } from '../../tsup.base.ts';
 const entry = { index: 'src/index.ts', contract: 'src/contract/index.ts' };
 
 export default packageBuild({
-  // The thread is a file of its own beside index, found by its URL; nobody imports it, so it has no types.
+  // The journal thread is started by its file name, which has to be there beside the code that starts it.
   entry: { ...entry, 'journal-thread': 'src/embedded/journal-thread.js' },
   dts: { entry },
 });

@@ -120,4 +120,4 @@ class Memory implements Medium {
   }
 }
 
-const copy = (octets: Uint8Array) => Uint8Array.from(octets);
+const copy = (octets: Uint8Array) => new Uint8Array(octets);

@@ -30,7 +30,7 @@ export async function collect(
     for (let at = 0; at < part.length;) {
       const end = Math.min(part.length, at + chunkOctets - waiting);
       // Not `part.slice`: that of a Buffer is no copy.
-      parts.push(Uint8Array.from(part.subarray(at, end)));
+      parts.push(new Uint8Array(part.subarray(at, end)));
       waiting += end - at;
       at = end;
       if (waiting < chunkOctets) continue;

@@ -117,7 +117,7 @@ function unpackFacts(from: Unpacker): Facts {
 
 export function unpackValue(bytes: Uint8Array, place: number): RecordBody {
   const from = opened(bytes);
-  const value = Uint8Array.from(from.octets());
+  const value = new Uint8Array(from.octets());
   const content = from.maybe(() => unpackPieces(from, place));
   return content ? { value, content } : { value };
 }

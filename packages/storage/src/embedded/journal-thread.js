@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { JournalWriter } from './journal-writer.js';
 import { nodeDisk } from './node-disk.js';
 import {
+  ASLEEP,
   BELL,
   DONE,
   FRAME,
@@ -90,7 +91,10 @@ function run() {
       if (changed) ringBell();
       continue;
     }
+    Atomics.store(control, ASLEEP, 1);
+    // Returns at once if WAKE has changed since it was looked at above.
     Atomics.wait(control, WAKE, wake);
+    Atomics.store(control, ASLEEP, 0);
   }
 }
 

@@ -111,7 +111,7 @@ export function packApplied(to: Packer, { store, position, manifest }: Applied):
 }
 
 export function unpackApplied(from: Unpacker): Applied {
-  const store = Uint8Array.from(from.raw(16));
+  const store = new Uint8Array(from.raw(16));
   const position = { segment: from.u32(), offset: from.u32(), lsn: from.f64() };
   return { store, position, manifest: from.u32() };
 }

@@ -60,7 +60,7 @@ export function unpackProperties(from: Unpacker): Properties {
   const specialUse = from.maybe(() => from.text());
   const subscribed = from.u8() !== 0;
   const acl = from.list(() => [from.text() as AccountId, from.text()] as const);
-  const metadata = from.list(() => [from.text(), Uint8Array.from(from.octets())] as const);
+  const metadata = from.list(() => [from.text(), new Uint8Array(from.octets())] as const);
   const properties = { name, subscribed, acl, metadata };
   return specialUse === undefined ? properties : { ...properties, specialUse };
 }

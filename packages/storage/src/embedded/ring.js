@@ -18,6 +18,8 @@ export const FULL = 6;
 /** 0: at work, 1: failed, 2: ended. */
 export const STATE = 7;
 export const STOP = 8;
+/** 1: the thread sleeps and has to be woken. */
+export const ASLEEP = 9;
 export const WORDS = 16;
 
 /** Octets; a power of two. */

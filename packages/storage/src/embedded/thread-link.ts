@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { Log } from '@mail-server-kit/core';
 import type { Done, Link } from './link.ts';
 import {
+  ASLEEP,
   BELL,
   DONE,
   FRAME,
@@ -65,6 +66,7 @@ export class ThreadLink implements Link {
     readonly octets: number;
     readonly done: Done | undefined;
   }[] = [];
+  #scheduled = false;
   #produced = 0;
   #done = 0;
   #ended: () => void = () => {};
@@ -125,7 +127,13 @@ export class ThreadLink implements Link {
         done: last ? done : undefined,
       });
     }
-    this.#pump();
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // After all promises that are settled now: what they commit goes into the same group.
+    process.nextTick(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
   }
 
   /** Moves frames into the ring as far as there is room. */
@@ -167,7 +175,8 @@ export class ThreadLink implements Link {
 
   #wake(): void {
     Atomics.add(this.#control, WAKE, 1);
-    Atomics.notify(this.#control, WAKE);
+    // A call of the system for each commit would cost more than the rest of it.
+    if (Atomics.load(this.#control, ASLEEP) === 1) Atomics.notify(this.#control, WAKE);
   }
 
   async #listen(): Promise<void> {

@@ -15,18 +15,19 @@ export interface StoreBlock extends Block {
   readonly held?: readonly unknown[];
 }
 
+/** Those of eight octets first, so that each is aligned in the buffer that they share. */
 const kinds = {
-  uid: Uint32Array,
-  flagsLow: Uint32Array,
-  flagsHigh: Uint32Array,
-  size: Uint32Array,
-  modSeq: Float64Array,
   internalDate: Float64Array,
-  internalZone: Int16Array,
   saveDate: Float64Array,
   email: Float64Array,
   place: Float64Array,
   placeOctets: Uint32Array,
+  uid: Uint32Array,
+  size: Uint32Array,
+  internalZone: Int16Array,
+  modSeq: Float64Array,
+  flagsLow: Uint32Array,
+  flagsHigh: Uint32Array,
 } as const;
 
 type ColumnName = keyof typeof kinds;
@@ -42,19 +43,26 @@ type Columns = { -readonly [Name in ColumnName]: StoreBlock[Name] };
 /** Rows that are being filled, before anybody sees them. */
 export type Rows = Columns & { held?: unknown[] };
 
+/** Octets of one row that a change of flags leaves as they are, and of those that it replaces. */
+const FIXED = 46;
+const CHANGING = 16;
+
+/** Two buffers: flags and modseqs change, and must not keep the rest of an old block alive twice. */
 export function emptyRows(count: number, held: boolean): Rows {
+  const fixed = new ArrayBuffer(count * FIXED);
+  const changing = new ArrayBuffer(count * CHANGING);
   const rows: Columns = {
-    uid: new Uint32Array(count),
-    flagsLow: new Uint32Array(count),
-    flagsHigh: new Uint32Array(count),
-    size: new Uint32Array(count),
-    modSeq: new Float64Array(count),
-    internalDate: new Float64Array(count),
-    internalZone: new Int16Array(count),
-    saveDate: new Float64Array(count),
-    email: new Float64Array(count),
-    place: new Float64Array(count),
-    placeOctets: new Uint32Array(count),
+    internalDate: new Float64Array(fixed, 0, count),
+    saveDate: new Float64Array(fixed, count * 8, count),
+    email: new Float64Array(fixed, count * 16, count),
+    place: new Float64Array(fixed, count * 24, count),
+    placeOctets: new Uint32Array(fixed, count * 32, count),
+    uid: new Uint32Array(fixed, count * 36, count),
+    size: new Uint32Array(fixed, count * 40, count),
+    internalZone: new Int16Array(fixed, count * 44, count),
+    modSeq: new Float64Array(changing, 0, count),
+    flagsLow: new Uint32Array(changing, count * 8, count),
+    flagsHigh: new Uint32Array(changing, count * 12, count),
   };
   return held ? { ...rows, held: new Array<unknown>(count) } : rows;
 }

@@ -10,7 +10,7 @@ import type {
   UidRanges,
   UidValidity,
 } from '@mail-server-kit/core';
-import type { Rows } from './block.ts';
+import { blockFor, lowerBound, type Rows, type StoreBlock } from './block.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
 import type { FlagChange, Properties } from './mailbox.ts';
 import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';
@@ -207,3 +207,31 @@ const newAccount = (id: AccountId): AccountState => ({
   messages: 0,
   octets: 0,
 });
+
+/**
+ * Carries the places of what a commit keeps, now that they are known, into the draft that was planned without them. Rows
+ * that this commit appended lie in blocks that it made, so nobody else has seen them.
+ */
+export function locateKept(draft: Draft, deltas: readonly Delta[]): void {
+  for (const delta of deltas) {
+    if (delta.kind === 'rows') locateRows(draft.mailbox(delta.mailbox)?.blocks ?? [], delta.rows);
+    else if (delta.kind === 'record') {
+      const drafted = draft.record(delta.space, delta.key);
+      if (drafted?.version === delta.record.version && !drafted.gone) {
+        draft.setRecord(delta.space, delta.key, delta.record);
+      }
+    }
+  }
+}
+
+function locateRows(blocks: readonly StoreBlock[], rows: Rows): void {
+  for (let i = 0; i < rows.uid.length; i++) {
+    const uid = rows.uid[i] as number;
+    const block = blocks[blockFor(blocks, uid)];
+    const row = block ? lowerBound(block.uid, uid) : 0;
+    // A later write of the same commit may have expunged it.
+    if (block?.uid[row] !== uid || (block.place[row] as number) >= 0) continue;
+    block.place[row] = rows.place[i] as number;
+    block.placeOctets[row] = rows.placeOctets[i] as number;
+  }
+}

@@ -143,7 +143,7 @@ export function set(planning: Planning, write: WriteOf<'setMailbox'>): WriteResu
   }
   setProperties(planning, mailbox, {
     acl,
-    metadata: metadata.map(([entry, value]) => [entry, Uint8Array.from(value)]),
+    metadata: metadata.map(([entry, value]) => [entry, new Uint8Array(value)]),
     ...(write.subscribed === undefined ? {} : { subscribed: write.subscribed }),
     ...(write.specialUse === undefined ? {} : { specialUse: write.specialUse }),
   });

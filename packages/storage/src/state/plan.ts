@@ -105,7 +105,7 @@ export class Planning {
   #own(octets: Uint8Array): Uint8Array {
     if (!this.materials.holds) return octets;
     let copy = this.#copies.get(octets);
-    if (!copy) this.#copies.set(octets, (copy = Uint8Array.from(octets)));
+    if (!copy) this.#copies.set(octets, (copy = new Uint8Array(octets)));
     return copy;
   }
 
@@ -140,6 +140,8 @@ export class Planning {
 }
 
 export interface Plan {
+  /** All of it applied, but with places below zero where the medium has not decided yet. */
+  readonly draft: Draft;
   readonly deltas: readonly Delta[];
   readonly results: readonly WriteResult[];
 }
@@ -166,7 +168,7 @@ export function plan(
   if (planning.draft.counters !== counters) {
     planning.deltas.unshift({ kind: 'counters', ...planning.draft.counters });
   }
-  return { deltas: planning.deltas, results };
+  return { draft: planning.draft, deltas: planning.deltas, results };
 }
 
 function planWrite(planning: Planning, write: Write): WriteResult {

@@ -38,7 +38,7 @@ import {
   type WriteResult,
 } from '@mail-server-kit/core';
 import { blockFor, lowerBound, spans, type StoreBlock } from './block.ts';
-import { apply, type Delta, type Rules } from './delta.ts';
+import { locateKept, type Delta, type Rules } from './delta.ts';
 import { Feed, changesOf, cursorOf, type History } from './feed.ts';
 import { compareKeys } from './keys.ts';
 import { infoOf, snapshotOf, vanishedSince, type MailboxState } from './mailbox.ts';
@@ -47,7 +47,7 @@ import { cut, type Kept, type Piece, type RecordBody } from './pieces.ts';
 import { plan, type Materials } from './plan.ts';
 import { isThere } from './plan-records.ts';
 import { Repeats } from './repeats.ts';
-import { Draft, World, type AccountState, type RecordState } from './world.ts';
+import { World, type AccountState, type RecordState } from './world.ts';
 
 /** A planned commit on its way to the medium. */
 export interface Planned {
@@ -178,7 +178,13 @@ export class StateStore implements MailStore {
 
   #take({ writes, id, resolve, reject }: Waiting): boolean {
     const at = this.options.clock.now();
-    const { deltas, results } = plan(this.world, writes, this.medium, this.options.rules, at);
+    const { draft, deltas, results } = plan(
+      this.world,
+      writes,
+      this.medium,
+      this.options.rules,
+      at,
+    );
     if (deltas.length === 0 && id === undefined) {
       this.#useUp(writes);
       // The answer rests on what others have written: it may be told when that is durable.
@@ -205,8 +211,7 @@ export class StateStore implements MailStore {
     if (!taken) return false;
     this.#pending++;
     ({ lsn } = taken);
-    const draft = new Draft(this.world);
-    for (const delta of taken.deltas) apply(draft, delta, this.options.rules);
+    if (!this.medium.holds) locateKept(draft, taken.deltas);
     publish = draft.publish();
     return true;
   }
