@@ -135,6 +135,7 @@ export class Connection extends SMTPConnection {
   }
 
   async #greet(): Promise<void> {
+    this.#log('connection', 'debug');
     const { hostname, kind, run } = this.#settings;
     const result = await run.stage('connect', { client: clientOf(this.#session) });
     if (this._closing || this._closed) return;

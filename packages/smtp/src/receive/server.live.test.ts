@@ -127,6 +127,37 @@ describe('a submission server', () => {
     socket.destroy();
   });
 
+  it('shows a new certificate to the next client after a reload, and drops none', async () => {
+    const next = await certificate();
+    const reloads = new Set<() => void>();
+    let active = tls;
+    const { ports } = await listening({
+      kind: 'submission',
+      listen: [{ port: 0, host: loopback, tls: 'implicit' }],
+      tls: {
+        current: () => active.current(),
+        files: () => active.files(),
+        onReload(listener) {
+          reloads.add(listener);
+          return () => reloads.delete(listener);
+        },
+      },
+    });
+    const dial = (ca: string) =>
+      connectTls({ host: loopback, port: ports[0]!, ca, servername: 'mx.example.net' });
+    const before = dial(tls.ca());
+    await said(before, '220 ');
+    active = next;
+    for (const reload of reloads) reload();
+    const after = dial(next.ca());
+    expect(await said(after, '\r\n')).toBe('220 mx.example.net ESMTP\r\n');
+    before.write('NOOP\r\n');
+    expect(await said(before, '\r\n')).toBe('250 2.0.0 OK\r\n');
+    before.destroy();
+    after.destroy();
+    await next.remove();
+  });
+
   it('survives garbage instead of a handshake', async () => {
     const { ports } = await listening({
       kind: 'submission',

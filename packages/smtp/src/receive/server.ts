@@ -90,7 +90,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
   const connections = new Set<Connection>();
   const perAddress = new Map<string, number>();
   let draining = false;
-  let allGone = () => {};
+  const waiting: (() => void)[] = [];
 
   const host: Host = {
     settings,
@@ -112,7 +112,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
       const left = (perAddress.get(address) ?? 1) - 1;
       if (left > 0) perAddress.set(address, left);
       else perAddress.delete(address);
-      if (connections.size === 0) allGone();
+      if (connections.size === 0) for (const resolve of waiting.splice(0)) resolve();
     },
   };
 
@@ -147,7 +147,7 @@ export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
 
     async drain() {
       draining = true;
-      const gone = new Promise<void>((resolve) => (allGone = resolve));
+      const gone = new Promise<void>((resolve) => waiting.push(resolve));
       const closed = close();
       for (const connection of [...connections]) connection.drain();
       if (connections.size > 0) await gone;

@@ -1,5 +1,4 @@
 /** The fields that a server puts on top of a message (RFC 5321 section 4.4) and a submission server adds (RFC 6409 section 8). */
-import { isIPv6 } from 'node:net';
 import { printAddress, needsSmtpUtf8, type Address, type Envelope } from '@mail-server-kit/core';
 import type { HeaderWatch } from './header.ts';
 import type { Session } from './session.ts';
@@ -36,7 +35,7 @@ export function received(
   },
 ): string {
   const { helo, remoteAddress, settings } = session;
-  const literal = isIPv6(remoteAddress) ? `IPv6:${remoteAddress}` : remoteAddress;
+  const literal = remoteAddress.includes(':') ? `IPv6:${remoteAddress}` : remoteAddress;
   const from = `from ${helo?.name ?? 'unknown'}${remoteAddress === '' ? '' : ` ([${literal}])`}`;
   const tls = session.tls ? ` (${session.tls.protocol} ${session.tls.cipher})` : '';
   const by = `by ${settings.hostname} with ${withProtocol(session, about.envelope)}${tls} id ${about.id}`;
