@@ -73,9 +73,12 @@ describe('a verdict', () => {
     expect(said).toEqual(['421 4.7.1 later']);
   });
 
-  it('reject with a 2xx code, and a filter that throws, are our fault: 451', async () => {
+  it('reject with a 2xx code, a filter that throws, and header fields that are none, are our fault: 451', async () => {
     for (const filter of [
       { name: 'f', message: () => reject(250, '2.0.0', 'fine') },
+      { name: 'f', message: () => ({ kind: 'tag', headers: ['X-Spam: a\n\r\n'] }) as const },
+      { name: 'f', message: () => ({ kind: 'tag', headers: ['X-Spam: a\r\n\r\n'] }) as const },
+      { name: 'f', message: () => ({ kind: 'tag', headers: ['no field\r\n'] }) as const },
       {
         name: 'f',
         message: () => {

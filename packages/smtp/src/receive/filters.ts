@@ -38,6 +38,12 @@ export interface FilterRunnerOptions {
   readonly resolver: Resolver | undefined;
 }
 
+/**
+ * Complete header fields. A filter quotes what strangers wrote: a line break in it would end the header, or smuggle a
+ * field into it.
+ */
+const fields = /^(?:[!-9;-~]+:[^\r\n\0]*\r\n(?:[ \t][^\r\n\0]*\r\n)*)+$/;
+
 export function createFilterRunner({
   filters,
   store,
@@ -79,6 +85,17 @@ export function createFilterRunner({
             break;
           case 'tag': {
             const { kind: _, ...tag } = verdict;
+            if (tag.headers?.every((header) => fields.test(header)) === false) {
+              log({
+                level: 'error',
+                service: 'smtp',
+                event: 'filter failed',
+                filter: filter.name,
+                stage,
+                header: tag.headers,
+              });
+              return { refused: ourFault, discard: false, tags };
+            }
             tags.push(tag);
             break;
           }

@@ -178,7 +178,15 @@ function settingsOf(options: SmtpServerOptions): Settings {
     throw new TypeError('listening with implicit TLS needs `tls`');
   }
   const clock = options.clock ?? systemClock;
-  const log = options.log ?? silent;
+  const { log: given = silent } = options;
+  // Whatever becomes of a log, it must not turn a message that is stored into a 451.
+  const log: Log = (event) => {
+    try {
+      given(event);
+    } catch {
+      // Nobody is left to tell.
+    }
+  };
   return {
     kind,
     store,
@@ -193,12 +201,19 @@ function settingsOf(options: SmtpServerOptions): Settings {
     bareLineEnds: options.bareLineEnds ?? (kind === 'submission' ? 'normalize' : 'refuse'),
     maxMessageOctets: options.maxMessageOctets ?? 50 * 1024 * 1024,
     maxRecipients: options.maxRecipients ?? 1000,
-    limits: { ...defaultLimits, ...options.limits },
+    limits: limitsOf(kind, options.limits),
     random: options.random ?? { bytes: (count) => randomBytes(count) },
     run: createFilterRunner({ filters, store, clock, log, resolver }),
     mailboxes: createMailboxNames(store),
     separated: createSeparated(clock),
   };
+}
+
+function limitsOf(kind: Kind, given: Partial<SmtpLimits> = {}): SmtpLimits {
+  const limits = { ...defaultLimits, ...given };
+  // All of LMTP comes from the same few neighbours.
+  if (kind !== 'lmtp' || given.connectionsPerAddress !== undefined) return limits;
+  return { ...limits, connectionsPerAddress: limits.connections };
 }
 
 function listen(

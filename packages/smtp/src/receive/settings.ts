@@ -20,7 +20,7 @@ export type Kind = 'mx' | 'submission' | 'lmtp';
 export interface SmtpLimits {
   /** Open connections of the service. Default 1,000. */
   readonly connections: number;
-  /** Open connections from one address. Default 50. */
+  /** Open connections from one address. Default 50, for LMTP no fewer than `connections`. */
   readonly connectionsPerAddress: number;
   /** Commands of one connection that were answered 5xx; then it is closed with 421. Default 20. */
   readonly badCommands: number;
