@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['@mail-server-kit/source', 'node', 'import', 'module', 'default'];
+const source = '@mail-server-kit/source';
+const conditions = [source, 'node', 'import', 'module', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: conditions } },
+  // What Node itself loads chooses between import and require by how it is asked.
+  ssr: { resolve: { conditions, externalConditions: [source, 'node'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'examples/**/*.test.ts', 'tests/**/*.test.ts'],
     exclude: ['**/fuzz.test.ts', '**/node_modules/**', '**/dist/**'],
