@@ -15,7 +15,7 @@ export function capabilities(session: Session): string {
   return `CAPABILITY ${names.join(' ')}`;
 }
 
-/** The SASL mechanisms that may be used now; none before TLS (RFC 9051 section 11.3). */
+/** The SASL mechanisms that may be used now; none before TLS (RFC 9051 section 6.2.3). */
 export function mechanismsOf({ wiring, peer }: Session): readonly string[] {
   if (!wiring.plaintextLogin(peer)) return [];
   return saslMechanisms(wiring.directory, { bindings: peer.bindings });

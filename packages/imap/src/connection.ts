@@ -69,6 +69,7 @@ export class Connection implements Talk {
       },
       wording: {
         besideFlags: [],
+        afterRemoval: undefined,
         get recent() {
           return !enabled.has('IMAP4REV2');
         },
@@ -181,7 +182,7 @@ export class Connection implements Talk {
   async startTls(text: string): Promise<void> {
     const { tls, clock, limits } = this.session.wiring;
     if (!tls) throw bad('There is no TLS here');
-    // Whatever came in plaintext behind STARTTLS may be somebody else's (RFC 9051 section 11.1): it is forgotten, here
+    // Whatever came in plaintext behind STARTTLS may be somebody else's (RFC 9051 section 6.2.1): it is forgotten, here
     // and in the socket, before the client can have begun its handshake.
     const dropped = this.#input.drop();
     if (dropped > 0) this.#log('warn', 'plaintext after STARTTLS dropped', { octets: dropped });

@@ -198,7 +198,7 @@ export interface ListShow {
   readonly enables?: string;
 }
 
-/** Other forms of the message in APPEND than a literal (RFC 4466 section 2.3): `UTF8 (~{...}`. */
+/** Other forms of the message in APPEND than a literal (RFC 4466 section 2.7): `UTF8 (~{...}`. */
 export interface AppendData {
   readonly name: string;
   /** What stands between the name and the literal. */

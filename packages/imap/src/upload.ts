@@ -46,7 +46,7 @@ export class Upload {
     for await (const part of input.stream(this.left, stallTimeout)) {
       this.left -= part.length;
       if (!this.eight && part.includes(0)) {
-        throw no(undefined, 'A message with NUL needs a literal8 (RFC 3516 section 4.3)');
+        throw no(undefined, 'A message with NUL needs a literal8 (RFC 3516 section 4.4)');
       }
       yield part;
     }

@@ -43,6 +43,8 @@ export type BesideFlags = (rows: Rows, out: Writer) => void;
 export interface Wording {
   /** Written in each FETCH response that tells of changed flags. */
   readonly besideFlags: BesideFlags[];
+  /** The response code of a command that has removed messages from the mailbox. */
+  afterRemoval: ((view: View) => string) | undefined;
   /** \Recent and RECENT are told: the client did not enable IMAP4rev2. */
   readonly recent: boolean;
 }

@@ -48,7 +48,7 @@ describe('APPEND', () => {
     const talk = await clients(1, { INBOX: [] });
     await talk.send('', 'a APPEND INBOX {5+}\r\na\0b\r\n\r\nb APPEND INBOX ~{5+}\r\na\0b\n\n\r\n');
     await talk`
-      S: a NO A message with NUL needs a literal8 (RFC 3516 section 4.3)
+      S: a NO A message with NUL needs a literal8 (RFC 3516 section 4.4)
       S: * 1 EXISTS
       S: * 1 RECENT
       S: b OK [APPENDUID 1 1] APPEND completed

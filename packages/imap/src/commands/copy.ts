@@ -21,7 +21,7 @@ export const copy = command({
     const { store, view } = session;
     const uids = view.uidsOf(args.messages, uid);
     const to = await destination(session, args.to);
-    // Somebody else expunged one of those that were named: the copy would not be what was asked for (RFC 2180 section 4.4.2).
+    // Somebody else expunged one of those that were named: the copy would not be what was asked for (RFC 2180 section 4.4.1).
     if (!uid && view.hasGone(uids)) {
       throw no('EXPUNGEISSUED', 'Some of the messages are no longer there');
     }

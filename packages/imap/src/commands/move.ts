@@ -5,6 +5,7 @@
 import { command } from '../command.ts';
 import { copyUid } from '../copies.ts';
 import { destination } from '../mailboxes.ts';
+import { removed } from '../removal.ts';
 
 export const move = command({
   name: 'MOVE',
@@ -20,7 +21,8 @@ export const move = command({
     return { messages, to };
   },
 
-  async run({ session, args, uid, respond }) {
+  async run(call) {
+    const { session, args, uid, respond } = call;
     const { store, view } = session;
     const uids = view.uidsOf(args.messages, uid);
     const to = await destination(session, args.to);
@@ -32,5 +34,6 @@ export const move = command({
     // (RFC 6851 section 4.3): the client has to learn the new uids while its own numbers still stand.
     const code = copyUid(to.uidValidity, commit.results[0]);
     if (code) respond.untagged(`OK ${code} Moved`);
+    return removed(call, 'MOVE');
   },
 });

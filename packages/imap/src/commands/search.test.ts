@@ -105,7 +105,7 @@ describe('SEARCH', () => {
       C: c SEARCH CHARSET "KOI8-R" BODY x
       S: c NO [BADCHARSET (US-ASCII UTF-8)] The charset is not supported
       C: d SEARCH BODY "K${Buffer.from([0xf6])}ln"
-      S: d BAD The text is not UTF-8`;
+      S: d BAD The quoted string is not UTF-8`;
   });
 
   it('UID SEARCH finds uids', async () => {

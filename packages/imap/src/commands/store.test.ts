@@ -44,6 +44,8 @@ describe('STORE', () => {
       S: a BAD \Recent cannot be set or cleared (RFC 3501 section 2.3.2)
       C: b STORE 1 +FLAGS (a"b)
       S: b BAD Expected ")", found """ at octet 20
+      C: b2 STORE 1 FLAGS (\Seen \Important)
+      S: b2 BAD There is no system flag \Important
       C: c STORE 1 FOO (\Seen)
       S: c BAD Only FLAGS can be stored`;
   });

@@ -61,7 +61,7 @@ describe('CONDSTORE', () => {
       S: d BAD Unknown FETCH modifier FOO`;
   });
 
-  it('SEARCH MODSEQ tells the highest of what it found (RFC 7162 section 3.1.5)', async () => {
+  it('SEARCH MODSEQ tells the highest of what it found (RFC 7162 section 3.1.6)', async () => {
     const talk = await clients(1, { INBOX: [plain, plain, plain] });
     await talk`
       C: a SEARCH MODSEQ 3
@@ -76,6 +76,23 @@ describe('CONDSTORE', () => {
       C: d UID SEARCH RETURN (ALL) MODSEQ 2
       S: * ESEARCH (TAG "d") UID ALL 1:3 MODSEQ 4
       S: d OK UID SEARCH completed`;
+  });
+
+  it('what removes messages tells the new HIGHESTMODSEQ (RFC 6851 section 4.4)', async () => {
+    const talk = await clients(1, { INBOX: [plain, plain], a: [] }, { enable: 'CONDSTORE' });
+    await talk`
+      C: a MOVE 1 a
+      S: * OK [COPYUID 2 1 1] Moved
+      S: * 1 EXPUNGE
+      S: a OK [HIGHESTMODSEQ 5] MOVE completed
+      C: b STORE 1 +FLAGS.SILENT (\Deleted)
+      S: * 1 FETCH (MODSEQ (6))
+      S: b OK STORE completed
+      C: c UID EXPUNGE 2
+      S: * 1 EXPUNGE
+      S: c OK [HIGHESTMODSEQ 7] UID EXPUNGE completed
+      C: d EXPUNGE
+      S: d OK EXPUNGE completed`;
   });
 
   it('SELECT (CONDSTORE) switches it on', async () => {

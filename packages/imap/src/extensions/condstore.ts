@@ -18,7 +18,7 @@ const modSeqPart: FetchPart = {
   write: ({ rows, respond }) => writeModSeq(rows, respond.out),
 };
 
-/** "the highest mod-sequence for all messages being returned" (RFC 7162 section 3.1.5). */
+/** "the highest mod-sequence for all messages being returned" (RFC 7162 section 3.1.6). */
 const highest: SearchExtra = {
   name: 'MODSEQ',
   enables: 'CONDSTORE',
@@ -41,7 +41,10 @@ export const condstore: Extension = {
     {
       name: 'CONDSTORE',
       // From now on every response that tells of flags tells the modseq too (RFC 7162 section 3.1).
-      enable: ({ wording }) => void wording.besideFlags.push(writeModSeq),
+      enable({ wording }) {
+        wording.besideFlags.push(writeModSeq);
+        wording.afterRemoval = ({ snapshot }) => `HIGHESTMODSEQ ${snapshot.highestModSeq}`;
+      },
     },
   ],
   selectParameters: [{ name: 'CONDSTORE', enables: 'CONDSTORE', parse: () => () => {} }],

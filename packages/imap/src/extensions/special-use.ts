@@ -32,7 +32,7 @@ export const specialUse: Extension = {
       name: 'USE',
       parse(read) {
         read.sp();
-        const asked = read.list(() => read.flag(), { empty: true });
+        const asked = read.list(() => read.attribute(), { empty: true });
         if (asked.length === 0) return {};
         const use = uses.find((known) => known.toLowerCase() === asked[0]?.toLowerCase());
         // "the server MUST NOT create the mailbox, and MUST respond with a tagged NO": USEATTR (RFC 6154 section 3).

@@ -111,10 +111,10 @@ export const searchKeys: readonly SearchKey[] = [
   ...flag('DRAFT', flagBit.draft),
   ...flag('FLAGGED', flagBit.flagged),
   ...flag('SEEN', flagBit.seen),
-  withArgument('KEYWORD', (read) => read.flag(), keyword),
+  withArgument('KEYWORD', (read) => read.attribute(), keyword),
   withArgument(
     'UNKEYWORD',
-    (read) => read.flag(),
+    (read) => read.attribute(),
     (name) => not(keyword(name)),
   ),
   plain('RECENT', recent),

@@ -3,6 +3,8 @@
  * reads one production from where the cursor stands and throws Problem, naming the octet, if something else is there.
  * Linear: no method looks at an octet more than a fixed number of times. What nests is counted by `nested`.
  */
+import { systemFlags } from '@mail-server-kit/core';
+import { isUtf8 } from 'node:buffer';
 import { parseDate, parseDateTime, type DateTime } from './date.ts';
 import { Problem } from './problem.ts';
 import { decodeUtf7 } from './utf7.ts';
@@ -15,6 +17,8 @@ export type SequenceSet = '$' | readonly (readonly [number, number])[];
 
 /** Octets of a keyword. */
 const LONGEST_FLAG = 200;
+
+const settable = new Set(systemFlags.map((flag) => flag.toLowerCase()));
 
 const SP = 32;
 const DQUOTE = 34;
@@ -225,14 +229,24 @@ export class Reader {
     return this.#name(this.#octets.subarray(start, this.#at));
   }
 
-  /** One flag as sent. \Recent may not be set by a client (RFC 3501 section 2.3.2). */
+  /**
+   * One flag as sent: a keyword, or a system flag that a client may set. Others with a backslash are for later standards
+   * to define, and a server "MUST NOT generate" them (RFC 9051 section 9, flag-extension).
+   */
   flag(): string {
+    const flag = this.attribute();
+    if (!flag.startsWith('\\') || settable.has(flag.toLowerCase())) return flag;
+    if (flag.toUpperCase() === '\\RECENT') {
+      throw new Problem('\\Recent cannot be set or cleared (RFC 3501 section 2.3.2)');
+    }
+    throw new Problem(`There is no system flag ${flag}`);
+  }
+
+  /** An atom, with or without a backslash. */
+  attribute(): string {
     const backslash = this.skip('\\');
     const name = this.atom('a flag');
     if (name.length > LONGEST_FLAG) throw new Problem('The flag is too long', 'LIMIT');
-    if (backslash && name.toUpperCase() === 'RECENT') {
-      throw new Problem('\\Recent cannot be set or cleared (RFC 3501 section 2.3.2)');
-    }
     return backslash ? `\\${name}` : name;
   }
 
@@ -312,6 +326,8 @@ export class Reader {
       }
     }
     const raw = this.#octets.subarray(start, this.#at++);
+    // "The server MUST reject, with a BAD response" (RFC 6855 section 3); IMAP4rev1 had no octets above 127 here at all.
+    if (!isUtf8(raw)) throw new Problem('The quoted string is not UTF-8');
     return escapes === 0 ? raw : unescape(raw, escapes);
   }
 
