@@ -65,8 +65,8 @@ describe('APPEND', () => {
       S: a NO [TRYCREATE] There is no such mailbox
       C: b APPEND INBOX {1001}
       S: b NO [TOOBIG] The message is too large
-      C: c APPEND INBOX (\Bad"flag) {10}
-      S: c BAD Expected ")", found """ at octet 21
+      C: c APPEND INBOX (Bad"flag) {10}
+      S: c BAD Expected ")", found """ at octet 20
       C: d APPEND INBOX {0}
       S: d NO The message is empty`;
     await store.commit([{ op: 'setAccount', account, limits: { octets: 100 } }]);
@@ -82,12 +82,12 @@ describe('APPEND', () => {
     await talk.send('', `a APPEND Nowhere {5+}\r\nabcde\r\nb APPEND INBOX {2000+}\r\n`);
     await talk.send(
       '',
-      `${'x'.repeat(2000)}\r\nc APPEND INBOX (\\Bad {3+}\r\nabc {2+}\r\nde\r\nd NOOP\r\n`,
+      `${'x'.repeat(2000)}\r\nc APPEND INBOX (Bad {3+}\r\nabc {2+}\r\nde\r\nd NOOP\r\n`,
     );
     await talk`
       S: a NO [TRYCREATE] There is no such mailbox
       S: b NO [TOOBIG] The message is too large
-      S: c BAD Expected a flag, found "{" at octet 22
+      S: c BAD Expected a flag, found "{" at octet 21
       S: d OK NOOP completed`;
   });
 
