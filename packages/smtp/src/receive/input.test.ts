@@ -134,4 +134,21 @@ describe('input', () => {
     while (heard.length < 2) await turn();
     expect(heard[1]).toHaveLength(written + 'message '.length);
   });
+
+  it('of nothing but dots reaches the reader in one piece, not in thousands', async () => {
+    const body = new Body();
+    const input: Input = new Input({
+      maxLine: 20,
+      line(_line, _end, done) {
+        input.readData(body);
+        done();
+      },
+      tooLong: (done) => done(),
+      ended: (done) => done(),
+    });
+    input.end(`DATA\r\n${'..\r\n'.repeat(10_000)}.\r\n`);
+    const pieces: Buffer[] = [];
+    for await (const piece of body) pieces.push(piece);
+    expect(pieces.map(({ length }) => length)).toEqual([30_000]);
+  });
 });

@@ -151,8 +151,12 @@ export class Input extends Writable {
 
   #data(body: Body, dots: DotDecoder): 'used up' | 'waits' {
     const chunk = this.#at === 0 ? this.#chunk : this.#chunk.subarray(this.#at);
-    let goOn = true;
-    const end = dots.feed(chunk, (octets) => (goOn = body.push(octets)));
+    const pieces: Buffer[] = [];
+    const end = dots.feed(chunk, (octets) => void pieces.push(octets));
+    // A message of dots alone must not become thousands of buffers, each with its own way through the store.
+    const [first] = pieces;
+    const goOn =
+      first === undefined || body.push(pieces.length === 1 ? first : Buffer.concat(pieces));
     this.#at = end < 0 ? this.#chunk.length : this.#at + end;
     if (end >= 0) {
       body.end();

@@ -40,19 +40,22 @@ export class Refused extends Error {
   }
 }
 
+const MAX_TEXT = 500;
+const MAX_CHALLENGE = 12_288;
 const unprintable = /[^\x20-\x7e]/g;
 
 /**
  * The octets of a reply. Only ASCII leaves, without control characters (RFC 6531 section 3.7.4.2: UTF-8 needs the
  * client's consent), so that no text of a filter or a client can split a reply. Lines stay below 512 octets (RFC 5321
- * section 4.5.3.1.5).
+ * section 4.5.3.1.5), but for challenges of AUTH (RFC 4954 section 4).
  */
 export function printReply({ code, enhanced, text }: Reply): string {
   const lines = typeof text === 'string' ? [text] : text;
   const prefix = enhanced === undefined ? '' : `${enhanced} `;
+  const limit = code === 334 ? MAX_CHALLENGE : MAX_TEXT;
   return lines
     .map((line, index) => {
-      const said = `${prefix}${line}`.replace(unprintable, '?').slice(0, 500);
+      const said = `${prefix}${line}`.replace(unprintable, '?').slice(0, limit);
       return `${code}${index < lines.length - 1 ? '-' : ' '}${said}\r\n`;
     })
     .join('');
