@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -202,6 +202,18 @@ async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   return typeof address === 'object' && address ? address.port : 0;
 }
+
+it('links lead to files that are there', () => {
+  const broken = pages.flatMap(({ path }) => {
+    const folder = dirname(join(root, path));
+    const links = readFileSync(join(root, path), 'utf8').matchAll(/\]\(([^)#\s]+)[^)]*\)/g);
+    return [...links]
+      .map(([, link = '']) => link)
+      .filter((link) => !/^[a-z]+:/.test(link) && !existsSync(join(folder, link)))
+      .map((link) => `${path}: ${link}`);
+  });
+  expect(broken).toEqual([]);
+});
 
 describe('blocks of the sources', () => {
   const quoted = pages.flatMap(({ path, blocks }) =>
