@@ -7,20 +7,18 @@ import { channelBindings, isMailError, MailError, type Account } from '@mail-ser
 import type { Duplex } from 'node:stream';
 import { capabilities } from './capabilities.ts';
 import { ANSWERED, type Command, type Completion, type Talk } from './command.ts';
+import { Intake } from './intake.ts';
 import { bad, no, Refusal } from './outcome.ts';
 import { tellOldNames } from './old-names.ts';
 import { Respond } from './respond.ts';
 import { secured } from './secure.ts';
 import { inState, type Peer, type Session, type Wiring } from './session.ts';
-import { Upload } from './upload.ts';
+import type { Upload } from './upload.ts';
 import type { View } from './view.ts';
 import { Closed, Input } from './wire/input.ts';
-import { literalHeader, type LiteralHeader } from './wire/literal.ts';
 import { Fatal, Problem } from './wire/problem.ts';
 import { Reader, type ReaderOptions } from './wire/reader.ts';
 import { Writer } from './wire/writer.ts';
-
-const CRLF = Buffer.from('\r\n');
 
 /** Milliseconds after the goodbye until the socket is closed from our side. */
 const LINGER = 10_000;
@@ -220,42 +218,23 @@ export class Connection implements Talk {
     if (this.#farewell !== undefined) throw new Fatal(this.#farewell, 'UNAVAILABLE');
     this.#tag = '*';
     const line = await this.line();
-    let header = literalHeader(line);
-    let upload: Upload | undefined;
+    const { limits } = this.session.wiring;
+    const intake = new Intake(line, {
+      input: this.#input,
+      limits,
+      stranger: this.session.account === undefined,
+      reading: this.#reading,
+      goAhead: () => this.goAhead('OK'),
+    });
     try {
       const begun = this.#begin(line);
-      const parts: Buffer[] = [line];
-      let octets = line.length;
-      for (let count = 1; header; count++) {
-        if (begun.command.streams) {
-          upload = this.#uploadAt(header, parts, begun);
-          if (upload) {
-            parts.push((parts.pop() as Buffer).subarray(0, header.at));
-            header = undefined;
-            break;
-          }
-        }
-        octets += header.size;
-        this.#checkLiteral(header, octets, count);
-        if (header.synchronizing) await this.goAhead('OK');
-        const { stallTimeout } = this.session.wiring.limits;
-        const literal = await this.#input.octets(header.size, stallTimeout);
-        header = undefined;
-        const more = await this.#input.line({ limit: this.#lineLimit, patience: stallTimeout });
-        octets += more.length;
-        parts.push(CRLF, literal, more);
-        header = literalHeader(more);
-      }
-      const whole = parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
-      await this.#run(begun, whole, upload);
+      const runsAt = (before: Buffer): void => void this.#prepare(begun, before);
+      const octets = await intake.gather(begun.command.streams ? runsAt : undefined);
+      await this.#run(begun, octets, intake.upload);
     } catch (error) {
       this.#refuse(error);
     }
-    // What the client sends in spite of a refusal must not be taken for commands.
-    if (header && !header.synchronizing) await this.#discard(header.size);
-    let last = upload;
-    while (last?.next) last = last.next;
-    if (last && !last.ended && last.coming) await this.#discard(last.left);
+    await intake.discard();
     if (this.#out.full) await this.#out.flush();
   }
 
@@ -279,55 +258,18 @@ export class Connection implements Talk {
     return { command, uid, at: line.length - read.rest().length };
   }
 
-  /** The literal that `header` announces, if the command wants it as it comes and what stands before it is right. */
-  #uploadAt(header: LiteralHeader, parts: readonly Buffer[], begun: Begun): Upload | undefined {
-    const last = parts.at(-1) as Buffer;
-    const before = Buffer.concat([...parts.slice(0, -1), last.subarray(0, header.at)]);
-    try {
-      begun.command.prepare(this.#reader(before, begun.at), this.#parsing(begun));
-    } catch (error) {
-      // The literal is one of the arguments: a mailbox name.
-      if (error instanceof Problem && error.unfinished) return undefined;
-      throw error;
-    }
-    const { limits } = this.session.wiring;
-    return new Upload(header, {
-      input: this.#input,
-      stallTimeout: limits.stallTimeout,
-      lineOctets: limits.lineOctets,
-      goAhead: () => this.goAhead('OK'),
-      reading: this.#reading,
-    });
-  }
-
-  #checkLiteral(header: LiteralHeader, octets: number, count: number): void {
-    const { limits } = this.session.wiring;
-    const { account } = this.session;
-    const most = account ? limits.commandOctets : limits.literalBeforeLogin;
-    const all = account ? limits.commandOctets : 2 * limits.literalBeforeLogin;
-    if (header.size <= most && octets <= all && count <= limits.literals) return;
-    // To a stranger who sends it unasked there is nothing more to say.
-    if (!account && !header.synchronizing) throw new Fatal('Literal too large', 'TOOBIG');
-    throw bad('Too many or too large literals', 'TOOBIG');
-  }
-
-  /** Behind the name of the command, and the space that parts it from its arguments. */
-  #reader(octets: Buffer, at: number): Reader {
+  /** Reads the arguments, behind the name of the command and a space. */
+  #prepare({ command, uid, at }: Begun, octets: Buffer) {
+    const { dialect, limits } = this.session.wiring;
     const read = new Reader(octets, { ...this.#reading, at });
     if (!read.atEnd) read.sp();
-    return read;
-  }
-
-  #parsing({ uid }: Begun) {
-    const { dialect, limits } = this.session.wiring;
-    return { dialect, limits, uid };
+    return { run: command.prepare(read, { dialect, limits, uid }), oldNames: read.oldNames };
   }
 
   async #run(begun: Begun, octets: Buffer, upload: Upload | undefined): Promise<void> {
     const { command, uid } = begun;
     const { session } = this;
-    const read = this.#reader(octets, begun.at);
-    const run = command.prepare(read, this.#parsing(begun));
+    const { run, oldNames } = this.#prepare(begun, octets);
     if (command.writes && session.view?.readOnly) {
       throw no('READ-ONLY', 'The mailbox was opened with EXAMINE');
     }
@@ -359,7 +301,7 @@ export class Connection implements Talk {
     }
     if (completion === ANSWERED) return;
     await report();
-    await tellOldNames(session, this.#respond, read.oldNames);
+    await tellOldNames(session, this.#respond, oldNames);
     const text = completion ?? `${uid ? 'UID ' : ''}${command.name} completed`;
     this.#out.text(`${this.#tag} OK ${text}\r\n`);
   }
@@ -391,23 +333,6 @@ export class Connection implements Talk {
 
   #answer(status: string, code: string | undefined, text: string): void {
     this.#out.text(`${this.#tag} ${status} ${code ? `[${code}] ` : ''}${oneLine(text)}\r\n`);
-  }
-
-  async #discard(octets: number): Promise<void> {
-    const { limits } = this.session.wiring;
-    let total = 0;
-    for (let size = octets; ;) {
-      total += size;
-      if (total > limits.discardOctets) throw new Fatal('Literal too large', 'TOOBIG');
-      for await (const part of this.#input.stream(size, limits.stallTimeout)) void part;
-      const line = await this.#input.line({
-        limit: this.#lineLimit,
-        patience: limits.stallTimeout,
-      });
-      const header = literalHeader(line);
-      if (!header || header.synchronizing) return;
-      size = header.size;
-    }
   }
 
   #bye(text: string, code?: string): void {
