@@ -5,12 +5,12 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A server under load. */
-export interface Running {
-  readonly name: string;
-  /** Roots of its process trees. */
-  readonly pids: readonly number[];
-  stop(): Promise<void>;
+/** Roots of what `start` has started and nobody has ended yet. */
+const started = new Set<number>();
+
+/** Ends everything that was started here and still runs. */
+export async function endAll(): Promise<void> {
+  await Promise.all([...started].map((pid) => endTree(pid)));
 }
 
 export async function freePorts(count: number): Promise<number[]> {
@@ -78,6 +78,7 @@ export function start(command: string, args: readonly string[], log: string): Ch
   closeSync(output);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} cannot be started`);
+  started.add(pid);
   const ended = once(child, 'exit').then(([code]) => {
     throw new Error(`it ended with ${String(code)}`);
   });
@@ -103,6 +104,7 @@ export async function endTree(pid: number, patienceMs = 8000): Promise<void> {
   const deadline = Date.now() + patienceMs;
   while (tree.some(alive) && Date.now() < deadline) await sleep(50);
   for (const left of tree) signal(left, 'SIGKILL');
+  started.delete(pid);
 }
 
 /** `pid` and everything below it, as of now. */

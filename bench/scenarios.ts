@@ -18,6 +18,10 @@ export interface Row {
 export interface Scenario {
   readonly name: string;
   readonly kind: 'smtp' | 'lmtp' | 'imap' | 'big mailbox';
+  /** The peer is a Dovecot that syncs flags too, as ours does; by default it does not. */
+  readonly syncedFlags?: true;
+  /** Ours is started anew before, so that what it uses is not hidden behind garbage of the scenarios before. */
+  readonly fresh?: true;
   /** Options of the generator; for `imap` the name of its scenario. */
   readonly load: Readonly<Record<string, string | number | true>>;
   readonly rows: readonly Row[];
@@ -130,6 +134,7 @@ export function scenarios(quick: boolean): readonly Scenario[] {
     {
       name: 'store',
       kind: 'imap',
+      syncedFlags: true,
       load: { scenario: 'store' },
       rows: [
         rate('store silent 1:*', 'messages/s', 'STORE 1:* +FLAGS.SILENT'),
@@ -154,6 +159,7 @@ export function scenarios(quick: boolean): readonly Scenario[] {
     {
       name: 'idleconns',
       kind: 'imap',
+      fresh: true,
       load: { scenario: 'idleconns' },
       rows: [
         {
@@ -168,6 +174,7 @@ export function scenarios(quick: boolean): readonly Scenario[] {
     {
       name: 'big',
       kind: 'big mailbox',
+      fresh: true,
       load: {},
       rows: [
         {

@@ -18,6 +18,8 @@ export interface Target {
   readonly smtp: number;
   readonly lmtp: number;
   readonly imap: number;
+  /** Port of an IMAP server that syncs flags. */
+  readonly syncedImap: number;
   readonly queue?: readonly string[];
 }
 
@@ -41,30 +43,37 @@ export async function syncs(target: Target): Promise<string[]> {
       ...(!lmtp && target.queue && { drain: target.queue.join(',') }),
     });
   };
-  const client = await ImapClient.login(target.imap, 'sync@example.test');
-  await client.command('CREATE sync').catch(() => {});
   const body = 'Subject: synced?\r\n\r\nText.\r\n';
-  const append = async () => {
+  const append = (client: ImapClient) => async () => {
     for (let i = 0; i < count; i++) {
       await client.command(`APPEND sync {${body.length}+}\r\n${body}`);
     }
   };
-  const store = async () => {
+  const store = (client: ImapClient) => async () => {
     for (let i = 1; i <= count; i++) await client.command(`STORE ${i} +FLAGS.SILENT (\\Flagged)`);
   };
+  const [appending, storing] = (await Promise.all(
+    [target.imap, target.syncedImap].map(async (port) => {
+      const client = await ImapClient.login(port, 'sync@example.test');
+      await client.command('CREATE sync').catch(() => {});
+      return client;
+    }),
+  )) as [ImapClient, ImapClient];
+  await append(storing)();
+  await storing.command('SELECT sync');
   const works: [string, () => Promise<void>][] = [
     ['SMTP, a message', deliver(target.smtp, false)],
     ['LMTP, a message', deliver(target.lmtp, true)],
-    ['APPEND', append],
-    ['STORE', store],
+    ['APPEND', append(appending)],
+    ['STORE', store(storing)],
   ];
   const told: string[] = [];
   for (const [title, work] of works) {
-    if (title === 'STORE') await client.command('SELECT sync');
     const calls = await counted(target.pids, work);
     told.push(`${title}: ${(calls / count).toFixed(1)} syncs`);
   }
-  client.close();
+  appending.close();
+  storing.close();
   return told;
 }
 

@@ -3,9 +3,11 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import typescript from 'typescript';
-import { endTree, freePorts, start, type Running } from '../processes.ts';
+import { endTree, freePorts, start } from '../processes.ts';
 
-export interface Ours extends Running {
+export interface Ours {
+  /** Of the process that runs now. */
+  readonly pid: number;
   readonly smtp: number;
   readonly lmtp: number;
   readonly imap: number;
@@ -39,19 +41,16 @@ export async function startOurs({
     return child.pid;
   };
   let pid = await launch();
-  const stop = () => endTree(pid);
   return {
-    name: 'ours',
-    get pids() {
-      return [pid];
+    get pid() {
+      return pid;
     },
     smtp,
     lmtp,
     imap,
     how: `${how}, sync always${profile ? ', profiled (slower)' : ''}`,
-    stop,
     async restart() {
-      await stop();
+      await endTree(pid);
       pid = await launch();
     },
   };

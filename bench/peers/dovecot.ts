@@ -4,24 +4,24 @@
  */
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { endTree, freePorts, start, type Running } from '../processes.ts';
+import { freePorts, start } from '../processes.ts';
 import { idOf } from './users.ts';
 
-export interface Dovecot extends Running {
+export interface Dovecot {
+  /** Root of its process tree. */
+  readonly pid: number;
   readonly imap: number;
   readonly lmtp: number;
-  /** Files of all mailboxes. */
-  readonly mail: string;
 }
 
 export interface DovecotOptions {
   readonly root: string;
-  /** `optimized` is Debian's default: messages are synced before OK and 250, flags are not. */
-  readonly fsync: 'optimized' | 'always' | 'never';
+  /** `optimized` is the default: messages are synced before OK and 250, flags are not. `always`: both. */
+  readonly fsync: 'optimized' | 'always';
 }
 
 export async function startDovecot({ root, fsync }: DovecotOptions): Promise<Dovecot> {
-  const directory = join(root, 'dovecot');
+  const directory = join(root, `dovecot-${fsync}`);
   const mail = join(directory, 'mail');
   for (const name of ['run', 'state', 'mail']) {
     mkdirSync(join(directory, name), { recursive: true });
@@ -32,7 +32,7 @@ export async function startDovecot({ root, fsync }: DovecotOptions): Promise<Dov
   writeFileSync(file, configuration({ directory, mail, imap, lmtp, fsync }));
   const { pid, greets } = start('dovecot', ['-F', '-c', file], join(directory, 'start.log'));
   await greets(imap, lmtp);
-  return { name: 'Dovecot', pids: [pid], imap, lmtp, mail, stop: () => endTree(pid) };
+  return { pid, imap, lmtp };
 }
 
 function configuration(at: {

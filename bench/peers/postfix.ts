@@ -9,10 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { endTree, freePorts, start, type Running } from '../processes.ts';
+import { freePorts, start } from '../processes.ts';
 import { idOf } from './users.ts';
 
-export interface Postfix extends Running {
+export interface Postfix {
+  /** Root of its process tree. */
+  readonly pid: number;
   readonly smtp: number;
   /** The folders of the queue: mail has arrived when they hold no file. */
   readonly queue: readonly string[];
@@ -42,7 +44,7 @@ export async function startPostfix(root: string, lmtp: number): Promise<Postfix>
   const queue = ['maildrop', 'incoming', 'active', 'deferred'].map((name) =>
     join(directory, 'queue', name),
   );
-  return { name: 'Postfix', pids: [pid], smtp, queue, stop: () => endTree(pid) };
+  return { pid, smtp, queue };
 }
 
 /** Debian's list of services, with smtpd on our port and nothing in a chroot. */
