@@ -177,6 +177,8 @@ export class JournalStore extends StateStore {
       if (!this.#link.failed && this.journal.end.lsn !== this.#marked) await this.#mark();
     } finally {
       await this.#link.close();
+      // A body that is still arriving finds out.
+      for (const resolve of this.#waiting.splice(0)) resolve();
       this.#reader.close();
       await this.afterClose();
     }

@@ -93,6 +93,7 @@ export class InlineLink implements Link {
   async close(): Promise<void> {
     if (this.#scheduled) clearImmediate(this.#scheduled);
     this.#group();
+    this.failed ??= new Error('the journal is closed');
     this.writer.close();
   }
 }

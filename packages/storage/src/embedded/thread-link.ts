@@ -229,5 +229,6 @@ export class ThreadLink implements Link {
     if (this.failed) {
       this.#log({ level: 'error', service: 'storage', event: 'close failed', error: this.failed });
     }
+    this.failed ??= new Error('the journal is closed');
   }
 }

@@ -47,24 +47,67 @@ export type Rows = Columns & { held?: unknown[] };
 const FIXED = 46;
 const CHANGING = 16;
 
-/** Two buffers: flags and modseqs change, and must not keep the rest of an old block alive twice. */
-export function emptyRows(count: number, held: boolean): Rows {
-  const fixed = new ArrayBuffer(count * FIXED);
-  const changing = new ArrayBuffer(count * CHANGING);
-  const rows: Columns = {
-    internalDate: new Float64Array(fixed, 0, count),
-    saveDate: new Float64Array(fixed, count * 8, count),
-    email: new Float64Array(fixed, count * 16, count),
-    place: new Float64Array(fixed, count * 24, count),
-    placeOctets: new Uint32Array(fixed, count * 32, count),
-    uid: new Uint32Array(fixed, count * 36, count),
-    size: new Uint32Array(fixed, count * 40, count),
-    internalZone: new Int16Array(fixed, count * 44, count),
-    modSeq: new Float64Array(changing, 0, count),
-    flagsLow: new Uint32Array(changing, count * 8, count),
-    flagsHigh: new Uint32Array(changing, count * 12, count),
+/**
+ * Two buffers: flags and modseqs change, and must not keep the rest of an old block alive twice. `capacity`: rows that there
+ * is room for, so that a block that grows is not copied for each row.
+ */
+export function emptyRows(count: number, held: boolean, capacity = count): Rows {
+  const fixed = new ArrayBuffer(capacity * FIXED);
+  const changing = new ArrayBuffer(capacity * CHANGING);
+  const rows = {
+    ...fixedColumns(fixed, capacity, count),
+    ...changingColumns(changing, capacity, count),
   };
   return held ? { ...rows, held: new Array<unknown>(count) } : rows;
+}
+
+const fixedColumns = (buffer: ArrayBufferLike, capacity: number, count: number) => ({
+  internalDate: new Float64Array(buffer, 0, count),
+  saveDate: new Float64Array(buffer, capacity * 8, count),
+  email: new Float64Array(buffer, capacity * 16, count),
+  place: new Float64Array(buffer, capacity * 24, count),
+  placeOctets: new Uint32Array(buffer, capacity * 32, count),
+  uid: new Uint32Array(buffer, capacity * 36, count),
+  size: new Uint32Array(buffer, capacity * 40, count),
+  internalZone: new Int16Array(buffer, capacity * 44, count),
+});
+
+const changingColumns = (buffer: ArrayBufferLike, capacity: number, count: number) => ({
+  modSeq: new Float64Array(buffer, 0, count),
+  flagsLow: new Uint32Array(buffer, capacity * 8, count),
+  flagsHigh: new Uint32Array(buffer, capacity * 12, count),
+});
+
+const capacityOf = (block: StoreBlock) => block.uid.buffer.byteLength / FIXED;
+
+/** The block with own flags and modseqs; everything else is shared with the old one. */
+export function withOwnFlags(block: StoreBlock): Rows {
+  const capacity = capacityOf(block);
+  const buffer = new ArrayBuffer(capacity * CHANGING);
+  new Uint8Array(buffer).set(new Uint8Array(block.modSeq.buffer));
+  return { ...(block as Rows), ...changingColumns(buffer, capacity, block.uid.length) };
+}
+
+/**
+ * The block with room for `more` rows behind. They may lie in the same buffers: whoever has the shorter block does not see
+ * them, and only the newest state of a mailbox is ever appended to.
+ */
+function extended(block: StoreBlock, more: number): Rows {
+  const before = block.uid.length;
+  const count = before + more;
+  const capacity = capacityOf(block);
+  if (count > capacity) {
+    const larger = Math.min(BLOCK_SIZE, Math.max(16, 2 * count));
+    const rows = emptyRows(count, block.held !== undefined, larger);
+    copyRows(rows, 0, block, 0, before);
+    return rows;
+  }
+  const rows: Rows = {
+    ...fixedColumns(block.uid.buffer, capacity, count),
+    ...changingColumns(block.modSeq.buffer, capacity, count),
+  };
+  if (block.held) rows.held = block.held.slice();
+  return rows;
 }
 
 /** Copies rows `from` to `end` (excluded) of `source` to `target`, beginning at `at`. */
@@ -141,8 +184,7 @@ export function appendRows(blocks: readonly StoreBlock[], rows: StoreBlock): Sto
   if (last && last.uid.length < BLOCK_SIZE && count > 0) {
     const before = last.uid.length;
     done = Math.min(BLOCK_SIZE - before, count);
-    const filled = emptyRows(before + done, rows.held !== undefined);
-    copyRows(filled, 0, last, 0, before);
+    const filled = extended(last, done);
     copyRows(filled, before, rows, 0, done);
     out[out.length - 1] = filled;
   }

@@ -14,7 +14,14 @@ import {
   type UidRanges,
   type UidValidity,
 } from '@mail-server-kit/core';
-import { appendRows, removeRows, spans, type Rows, type StoreBlock } from './block.ts';
+import {
+  appendRows,
+  removeRows,
+  spans,
+  withOwnFlags,
+  type Rows,
+  type StoreBlock,
+} from './block.ts';
 
 /** What may be set from outside. */
 export interface Properties {
@@ -129,13 +136,7 @@ export function withFlags(
   for (const { block, from, end } of spans(mailbox.blocks, uids)) {
     if (block !== current || !copy) {
       const old = blocks[block] as StoreBlock;
-      // The other columns are shared with the old block.
-      copy = {
-        ...(old as Rows),
-        flagsLow: old.flagsLow.slice(),
-        flagsHigh: old.flagsHigh.slice(),
-        modSeq: old.modSeq.slice(),
-      };
+      copy = withOwnFlags(old);
       blocks[block] = copy;
       current = block;
     }

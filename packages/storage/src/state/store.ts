@@ -311,6 +311,7 @@ export class StateStore implements MailStore {
         if (rows.length === BATCH) {
           yield rows;
           rows = [];
+          await turn();
         }
       }
     }
@@ -320,7 +321,9 @@ export class StateStore implements MailStore {
   async *read(source: Source, start = 0, end = Infinity): AsyncGenerator<Uint8Array, void> {
     this.#open();
     for (const piece of cut(this.#pieces(source), Math.max(0, start), end)) {
-      yield await this.medium.octets(piece);
+      const bytes = await this.medium.octets(piece);
+      yield bytes;
+      if (bytes.length >= LARGE) await turn();
     }
   }
 
@@ -465,8 +468,14 @@ export class StateStore implements MailStore {
   }
 }
 
+/** Octets whose checksum takes so long that others should get their turn. */
+const LARGE = 65_536;
+
 /** Rows that are looked up before others get their turn. */
 const BATCH = BLOCK_SIZE / 4;
+
+/** Lets others have the event loop. */
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const closed = () => new MailError('UNAVAILABLE', 'The store is closed');
 

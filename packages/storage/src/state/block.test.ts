@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { normalize } from '@mail-server-kit/core';
+import { describe, it } from 'vitest';
+import {
+  appendRows,
+  emptyRows,
+  removeRows,
+  spans,
+  withOwnFlags,
+  type StoreBlock,
+} from './block.ts';
+
+function rowsFrom(first: number, count: number): StoreBlock {
+  const rows = emptyRows(count, false);
+  for (let i = 0; i < count; i++) {
+    rows.uid[i] = first + i;
+    rows.email[i] = (first + i) * 3;
+    rows.internalZone[i] = (first + i) % 100;
+  }
+  return rows;
+}
+
+const uidsOf = (blocks: readonly StoreBlock[]) => blocks.flatMap(({ uid }) => [...uid]);
+
+describe('blocks of rows', () => {
+  it('hold what was appended and not removed, and old states stay as they were', () => {
+    const step = fc.oneof(
+      fc.record({ append: fc.integer({ min: 1, max: 700 }) }),
+      fc.record({ from: fc.nat(2000), length: fc.integer({ min: 1, max: 600 }) }),
+      fc.record({ flag: fc.nat(2000) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        let blocks: StoreBlock[] = [];
+        let expected: number[] = [];
+        let next = 1;
+        const before: { blocks: StoreBlock[]; copy: unknown }[] = [];
+        for (const each of steps) {
+          before.push({ blocks, copy: structuredClone(blocks.map((block) => ({ ...block }))) });
+          if ('append' in each) {
+            blocks = appendRows(blocks, rowsFrom(next, each.append));
+            for (let i = 0; i < each.append; i++) expected.push(next++);
+          } else if ('flag' in each) {
+            const index = each.flag % Math.max(1, blocks.length);
+            const block = blocks[index];
+            if (!block) continue;
+            const changed = withOwnFlags(block);
+            changed.flagsLow.fill(7);
+            blocks = blocks.map((old, i) => (i === index ? changed : old));
+          } else {
+            const range = normalize([[each.from, each.from + each.length]]);
+            blocks = removeRows(blocks, spans(blocks, range));
+            expected = expected.filter((uid) => uid < each.from || uid > each.from + each.length);
+          }
+        }
+        assert.deepEqual(uidsOf(blocks), expected);
+        for (const { uid, email, internalZone } of blocks) {
+          assert.ok(uid.length >= 1 && uid.length <= 512);
+          uid.forEach((each, i) => {
+            assert.equal(email[i], each * 3);
+            assert.equal(internalZone[i], each % 100);
+          });
+        }
+        for (const { blocks: old, copy } of before) {
+          assert.deepEqual(structuredClone(old.map((block) => ({ ...block }))), copy);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
