@@ -1,5 +1,5 @@
 /** Flags as ready bytes. Most messages of a mailbox share a few combinations, so each is made once. */
-import type { Block } from '@mail-server-kit/core';
+import { MAX_FLAGS, systemFlags, type Block, type MailboxSnapshot } from '@mail-server-kit/core';
 
 /** Combinations kept for one view. */
 const KEPT = 1000;
@@ -34,4 +34,21 @@ function make(names: readonly string[], low: number, high: number, recent: boole
   const flags = flagsOf(names, low, high);
   if (recent) flags.push('\\Recent');
   return Buffer.from(`(${flags.join(' ')})`);
+}
+
+/** All flags of a mailbox, the system flags among them, with spaces between. */
+export function flagNamesOf({ flagNames }: MailboxSnapshot): string {
+  return [...new Set([...systemFlags, ...flagNames])].join(' ');
+}
+
+/** The PERMANENTFLAGS code of a mailbox that may be changed: `\*` as long as new keywords fit (RFC 9051 section 7.1). */
+export function permanentFlags(snapshot: MailboxSnapshot): readonly [code: string, text: string] {
+  const names = flagNamesOf(snapshot);
+  return isFull(snapshot)
+    ? [`PERMANENTFLAGS (${names})`, 'No more keywords fit']
+    : [`PERMANENTFLAGS (${names} \\*)`, 'Flags and new keywords are kept'];
+}
+
+export function isFull({ flagNames }: MailboxSnapshot): boolean {
+  return flagNames.length >= MAX_FLAGS;
 }

@@ -128,8 +128,10 @@ describe('whatever octets come', () => {
         next.write('ok NOOP\r\n');
         assert.ok((await answerOf(next, 'ok')).endsWith('ok OK NOOP completed\r\n'));
         // Whoever stands in the middle of something is let go in the end.
-        await clock.advance(31 * 60_000);
-        await turn();
+        for (let i = 0; i < 5 && server.connections > 0; i++) {
+          await clock.advance(31 * 60_000);
+          await turn();
+        }
         assert.equal(server.connections, 0, context);
         rounds++;
       }

@@ -9,7 +9,6 @@ import {
   ascending,
   isMailError,
   normalize,
-  type Change,
   type MailboxId,
   type MailboxInfo,
   type MailboxSnapshot,
@@ -18,7 +17,7 @@ import {
   type UidRanges,
 } from '@mail-server-kit/core';
 import { difference } from './difference.ts';
-import { FlagTexts } from './flag-texts.ts';
+import { FlagTexts, isFull, permanentFlags } from './flag-texts.ts';
 import type { Recent } from './recent.ts';
 import type { Respond } from './respond.ts';
 import { lowerBound, Positions, Rows } from './rows.ts';
@@ -52,7 +51,8 @@ export interface Wording {
 export class View {
   readonly mailbox: MailboxId;
   readonly readOnly: boolean;
-  readonly flags: FlagTexts;
+  readonly info: MailboxInfo;
+  readonly flags = new FlagTexts();
   /** The result of the last SEARCH with SAVE (RFC 9051 section 6.4.4.1). */
   saved: UidRanges = [];
 
@@ -68,38 +68,38 @@ export class View {
   #wake: (() => void) | undefined;
   /** Uids that are \Recent here. */
   #recent: [number, number][] = [];
-  readonly #cancel: () => void;
+  #cancel = (): void => {};
+  readonly #store: MailStore;
+  readonly #recents: Recent;
 
   private constructor(
-    private readonly store: MailStore,
-    readonly info: MailboxInfo,
+    store: MailStore,
+    info: MailboxInfo,
     snapshot: MailboxSnapshot,
-    { readOnly, recents, subscribe }: Opening & { subscribe: (listener: () => void) => () => void },
+    { readOnly, recents }: Opening,
   ) {
+    this.#store = store;
+    this.info = info;
     this.mailbox = info.id;
     this.readOnly = readOnly;
-    this.recents = recents;
+    this.#recents = recents;
     this.#positions = new Positions(snapshot);
     this.#told = snapshot.messages;
-    this.flags = new FlagTexts();
     this.#claimRecent();
-    this.#cancel = subscribe(() => this.touch());
   }
-
-  private readonly recents: Recent;
 
   /** @throws MailError NONEXISTENT, NOPERM */
   static async open(store: MailStore, info: MailboxInfo, opening: Opening): Promise<View> {
     // Subscribed first, read after: no change falls between.
+    let view: View | undefined;
     let early = false;
-    let listener = (): void => void (early = true);
-    const cancel = store.subscribe({ mailboxes: [info.id] }, (_: Change) => listener());
+    const cancel = store.subscribe({ mailboxes: [info.id] }, () => {
+      early = true;
+      view?.touch();
+    });
     try {
-      const snapshot = await store.open(info.id);
-      const view = new View(store, info, snapshot, {
-        ...opening,
-        subscribe: (own) => ((listener = own), cancel),
-      });
+      view = new View(store, info, await store.open(info.id), opening);
+      view.#cancel = cancel;
       if (early) view.touch();
       return view;
     } catch (error) {
@@ -237,7 +237,12 @@ export class View {
 
   /** Looks whether anything changed and tells the client what it may be told now. */
   async report(respond: Respond, wording: Wording, report: Report): Promise<void> {
+    const before = this.snapshot;
     if (this.#stale) await this.#look();
+    // "the server MUST send a new PERMANENTFLAGS response code without the special flag \*" (RFC 9051 section 7.1).
+    if (!this.readOnly && isFull(this.snapshot) && !isFull(before)) {
+      respond.code(...permanentFlags(this.snapshot));
+    }
     if (report.expunges && this.#gone.length > 0) await this.#reportGone(respond);
     const { messages } = this;
     if (messages !== this.#told) {
@@ -253,7 +258,7 @@ export class View {
     // Before the look: a hint that comes while it is under way means another one.
     this.#stale = false;
     const before = this.snapshot;
-    const after = await this.store.open(this.mailbox, before).catch((error: unknown) => {
+    const after = await this.#store.open(this.mailbox, before).catch((error: unknown) => {
       // Somebody deleted the mailbox. There is no response for that, so the link is cut (RFC 2180 section 3.3).
       if (!isMailError(error, 'NONEXISTENT')) throw error;
       throw new Fatal('The selected mailbox was deleted');
@@ -300,7 +305,7 @@ export class View {
 
   #claimRecent(): void {
     const { snapshot } = this;
-    const first = this.recents.firstOf(snapshot, !this.readOnly);
+    const first = this.#recents.firstOf(snapshot, !this.readOnly);
     const last = this.#recent.at(-1);
     if (first >= snapshot.uidNext) return;
     const end = snapshot.uidNext - 1;

@@ -1,11 +1,10 @@
 /** SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3), with the parameters of RFC 4466 section 2.1. */
-import { MAX_FLAGS, systemFlags } from '@mail-server-kit/core';
+import { flagBit } from '@mail-server-kit/core';
 import { command, type Call, type Command } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
-import type { SelectParameter } from '../extension.ts';
+import { flagNamesOf, permanentFlags } from '../flag-texts.ts';
 import { listAttributes, writeList } from '../list/response.ts';
 import { mailboxNamed } from '../mailboxes.ts';
-import type { Session } from '../session.ts';
 import { View } from '../view.ts';
 import { Problem } from '../wire/problem.ts';
 
@@ -40,7 +39,7 @@ function selecting(name: string, readOnly: boolean): Command {
       }
       switchOnFor(
         session,
-        args.parameters.map(({ row }: { row: SelectParameter }) => row),
+        args.parameters.map(({ row }) => row),
       );
       const info = await mailboxNamed(session, args.mailbox);
       const view = await View.open(session.store, info, {
@@ -60,17 +59,14 @@ async function describe(
   { session, respond }: Pick<Call<'authenticated', unknown>, 'session' | 'respond'>,
 ): Promise<void> {
   const { snapshot, info } = view;
-  const { out } = respond;
-  const names = [...new Set([...systemFlags, ...snapshot.flagNames])].join(' ');
-  respond.untagged(`FLAGS (${names})`);
+  respond.untagged(`FLAGS (${flagNamesOf(snapshot)})`);
   if (view.readOnly) respond.code('PERMANENTFLAGS ()', 'No flags can be changed');
-  else if (snapshot.flagNames.length >= MAX_FLAGS)
-    respond.code(`PERMANENTFLAGS (${names})`, 'No more keywords fit');
-  else respond.code(`PERMANENTFLAGS (${names} \\*)`, 'Flags and new keywords are kept');
+  else respond.code(...permanentFlags(snapshot));
   respond.untagged(`${view.messages} EXISTS`);
   if (session.wording.recent) {
     respond.untagged(`${view.recentCount} RECENT`);
-    unseen(view, session, out.text.bind(out));
+    const first = firstUnseen(view);
+    if (first !== undefined) respond.code(`UNSEEN ${first}`, 'First unseen');
   }
   respond.code(`UIDVALIDITY ${snapshot.uidValidity}`, 'UIDs valid');
   respond.code(`UIDNEXT ${snapshot.uidNext}`, 'Predicted next UID');
@@ -84,14 +80,12 @@ async function describe(
   }
 }
 
-/** The first message without \Seen, which RFC 3501 section 6.3.1 asks for. */
-function unseen(view: View, _: Session<'authenticated'>, say: (text: string) => void): void {
-  const rows = view.rows([[1, view.snapshot.uidNext]] as never);
-  const seen = 8;
+/** The sequence number of the first message without \Seen, which RFC 3501 section 6.3.1 asks for. */
+function firstUnseen(view: View): number | undefined {
+  const rows = view.rows(view.present);
   while (rows.next()) {
-    if (((rows.block.flagsLow[rows.row] as number) & seen) === 0) {
-      say(`* OK [UNSEEN ${view.numberOf(rows)}] First unseen\r\n`);
-      return;
-    }
+    const flags = rows.block.flagsLow[rows.row] as number;
+    if ((flags & flagBit.seen) === 0) return view.numberOf(rows);
   }
+  return undefined;
 }

@@ -50,6 +50,22 @@ describe('STORE', () => {
       S: c BAD Only FLAGS can be stored`;
   });
 
+  it('says so when no more keywords fit (RFC 9051 section 7.1, PERMANENTFLAGS)', async () => {
+    const talk = await clients(2, { INBOX: [plain] });
+    const names = Array.from({ length: 59 }, (_, i) => `k${i}`).join(' ');
+    const all = String.raw`\Answered \Flagged \Deleted \Seen \Draft ${names}`;
+    await talk`
+      C1: a STORE 1 +FLAGS.SILENT (${names})
+      S1: * OK [PERMANENTFLAGS (${all})] No more keywords fit
+      S1: a OK STORE completed
+      C2: b NOOP
+      S2: * OK [PERMANENTFLAGS (${all})] No more keywords fit
+      S2: * 1 FETCH (FLAGS (${names}))
+      S2: b OK NOOP completed
+      C1: c STORE 1 +FLAGS (one)
+      S1: c NO [LIMIT] Too many keywords in this mailbox`;
+  });
+
   it('more keywords than a mailbox holds are refused, and nothing is changed', async () => {
     const talk = await clients(1, { INBOX: [plain] });
     const many = Array.from({ length: 60 }, (_, i) => `k${i}`).join(' ');
