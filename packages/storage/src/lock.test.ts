@@ -60,3 +60,30 @@ describe('the lock of a data directory', () => {
     lockDirectory(directory)();
   });
 });
+
+describe('closing', () => {
+  it('answers commits under way, and tells a body that is still arriving', async () => {
+    const directory = fresh();
+    const store = await openEmbeddedStore(directory, { segmentOctets: 1_048_576 });
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    async function* slow() {
+      yield Buffer.alloc(300_000);
+      await gate;
+      yield Buffer.alloc(2_000_000);
+    }
+    const staged = store.stage(slow());
+    const commits = Array.from({ length: 100 }, (_, i) =>
+      store.commit([{ op: 'putRecord', space: 's', key: `${i}`, value: Buffer.alloc(5000) }]),
+    );
+    await store.close();
+    go();
+    await assert.rejects(staged, (error: unknown) => isMailError(error, 'UNAVAILABLE'));
+    await Promise.all(commits);
+    const again = await openEmbeddedStore(directory, { segmentOctets: 1_048_576 });
+    let count = 0;
+    for await (const _ of again.records('s')) count++;
+    assert.equal(count, 100);
+    await again.close();
+  });
+});

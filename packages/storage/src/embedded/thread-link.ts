@@ -82,6 +82,10 @@ export class ThreadLink implements Link {
       name: 'journal',
     });
     this.#worker.unref();
+    // Listening for messages below makes it count again: a store without work does not keep the process alive.
+    this.#worker.once('online', () => {
+      if (this.backlog === 0) this.#worker.unref();
+    });
     this.#worker.on('message', ({ event, error }: { event: string; error: unknown }) => {
       log({ level: 'error', service: 'storage', event, error });
       if (event === 'journal failed') this.#fail(error);
