@@ -166,26 +166,63 @@ describe('a start', () => {
     expect(existsSync(join(folder, 'data/tls'))).toBe(false);
   });
 
-  const tools = ['swaks', 'curl'].filter((tool) => !isInstalled(tool));
-  const skip = tools.length > 0 && process.env['MAIL_KIT_REQUIRE_CLIENTS'] !== '1';
-  it.skipIf(skip)(
-    `shows lines that work when they are pasted${skip ? `; skipped, ${tools.join()} not installed` : ''}`,
-    async () => {
-      const folder = join(temporaryFolder(), "with a space and a '");
-      const account = `o'hara@example.test:it's "a" $secret`;
-      const provider = startProvider(['--data', folder, ...freePorts, '--account', account]);
+  describe('shows lines that work when they are pasted', () => {
+    const missing = ['swaks', 'curl'].filter((tool) => !isInstalled(tool));
+    const required = process.env['MAIL_KIT_REQUIRE_CLIENTS'] === '1';
+
+    async function paste(args: readonly string[]): Promise<void> {
+      const provider = startProvider(args);
       await provider.ready();
-      const steps = provider
-        .said()
-        .split('\n')
-        .filter((line) => /^ {2}(swaks|curl) /.test(line));
+      const lines = provider.said().split('\n');
+      const steps = lines.filter((line) => /^ {2}(swaks|curl) /.test(line));
       expect(steps).toHaveLength(2);
       const [sent, read] = [await shell(steps[0] ?? ''), await shell(steps[1] ?? '')];
       expect(sent).toContain('<-  250 2.');
       expect(read).toContain('Subject: Hello\r\n');
       expect(read).toContain('It works\r\n');
-    },
-  );
+    }
+
+    it('with names that a shell would misunderstand', async ({ skip }) => {
+      skip(missing.length > 0 && !required, `${missing.join()} is not installed`);
+      const folder = join(temporaryFolder(), "with a space and a '");
+      const account = `o'hara@example.test:it's "a" $secret`;
+      await paste(['--data', folder, ...freePorts, '--account', account]);
+    });
+
+    it('with a certificate for other names, LMTP and STARTTLS', async ({ skip }) => {
+      skip(missing.length > 0 && !required, `${missing.join()} is not installed`);
+      const folder = temporaryFolder();
+      const authority = await ownCertificateAuthority({ directory: folder, names: ['*.my.test'] });
+      authority.close();
+      const certificate = [
+        '--tls-cert',
+        `${folder}/server.pem`,
+        '--tls-key',
+        `${folder}/server-key.pem`,
+      ];
+      const off = [
+        '--smtp',
+        'off',
+        '--imaps',
+        'off',
+        '--submission',
+        'off',
+        '--submissions',
+        'off',
+      ];
+      const on = [
+        '--lmtp',
+        '0',
+        '--imap',
+        '0',
+        '--host',
+        '0.0.0.0',
+        '--account',
+        'joe@my.test:secret',
+      ];
+      await paste(['--data', join(folder, 'data'), ...off, ...on, ...certificate]);
+    });
+  });
 });
 
 function isInstalled(tool: string): boolean {
