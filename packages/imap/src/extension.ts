@@ -176,8 +176,8 @@ export interface ListSelection {
   readonly kind: 'base' | 'modifier' | 'independent';
   /** Which mailboxes are meant. Undefined: all. */
   matches?(entry: ListEntry): boolean;
-  /** What is shown because of it. */
-  readonly returns?: string;
+  /** What is shown because of it, without being asked for. */
+  readonly shows?: ListShow;
 }
 
 /** Return options of LIST (RFC 5258 section 3.2). */

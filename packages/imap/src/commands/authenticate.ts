@@ -58,7 +58,7 @@ export const authenticate = command({
 async function answer(talk: Talk, challenge: Uint8Array): Promise<Buffer> {
   await talk.goAhead(Buffer.from(challenge).toString('base64'));
   const line = (await talk.line()).toString('latin1');
-  // RFC 9051 section 6.2.2: "the server MUST reject the AUTHENTICATE command by sending a tagged BAD response".
+  // A cancelled exchange ends with BAD (RFC 9051 section 6.2.2).
   if (line === '*') throw bad('Authentication cancelled');
   return decode(line);
 }

@@ -47,7 +47,7 @@ export const fetch = command({
     for (const { also = [] } of modifiers) {
       for (const part of also) if (!parts.includes(part)) parts.push(part);
     }
-    // "the UID of a message is implicitly returned" (RFC 9051 section 6.4.9).
+    // The UID is returned whether it was asked for or not (RFC 9051 section 6.4.9).
     if (uid && !parts.includes(uidPart)) parts.unshift(uidPart);
     return { messages, parts, modifiers, enables: [...enables, ...modifiers] };
   },

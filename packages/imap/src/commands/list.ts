@@ -33,20 +33,13 @@ export const list = command({
   async run(call) {
     const { session, args, respond } = call;
     const { reference, patterns, selections } = args;
-    // "An empty mailbox name argument is a special request to return the hierarchy delimiter and the root name" (RFC 9051
+    // An empty name asks for the delimiter and the root of the reference (RFC 9051
     // section 6.3.9); it is not special in the extended form.
     if (args.basic && patterns[0] === '') {
       respond.untagged('LIST (\\Noselect) "/" ""');
       return;
     }
-    const { listReturns } = session.wiring.dialect;
-    const implied = selections.flatMap(({ returns = [] }) => returns);
-    const shows: ListShow[] = [
-      ...args.returns,
-      ...implied.flatMap(
-        (name) => listReturns.get(name)?.parse(undefined as never, undefined as never) ?? [],
-      ),
-    ];
+    const shows = [...args.returns, ...selections.flatMap((row) => row.shows ?? [])];
     const entries = await entriesOf(session);
     const wanted = (entry: ListEntry): boolean =>
       selections.length === 0
@@ -122,7 +115,7 @@ function parentsOfWanted(
   return parents;
 }
 
-/** Options in quotes: "The selection options are always returned quoted" (RFC 9051 section 9). */
+/** Options are in quotes here, unlike in the command (RFC 9051 section 9, childinfo-extended-item). */
 function childInfo(selections: readonly ListSelection[]): string {
   const names = selections.filter(({ kind }) => kind === 'base').map(({ name }) => `"${name}"`);
   return ` ("CHILDINFO" (${names.join(' ')}))`;

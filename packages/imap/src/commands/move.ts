@@ -30,8 +30,8 @@ export const move = command({
     // an error that there is none.
     const commit = await store.commit([{ op: 'move', mailbox: view.mailbox, uids, to: to.id }]);
     view.touch();
-    // "The server should send the COPYUID response code in an untagged OK before sending EXPUNGE or similar responses"
-    // (RFC 6851 section 4.3): the client has to learn the new uids while its own numbers still stand.
+    // COPYUID goes first, in an untagged OK (RFC 6851 section 4.3): the client has to learn the new uids while its own
+    // numbers still stand.
     const code = copyUid(to.uidValidity, commit.results[0]);
     if (code) respond.untagged(`OK ${code} Moved`);
     return removed(call, 'MOVE');

@@ -50,7 +50,7 @@ export const search = command({
       const uidsOf = view.uidsOf.bind(view);
       found = await evaluate(program.node, view.present, { store, view, uidsOf });
     } catch (error) {
-      // "the server MUST set the content of the search result variable to the empty sequence" (RFC 9051 section 6.4.4.1).
+      // A NO empties the result variable (RFC 9051 section 6.4.4.1).
       if (saving) view.saved = [];
       throw error;
     }
@@ -76,7 +76,7 @@ async function answer(
   const { out } = respond;
   const extras = found.length === 0 ? [] : program.extras;
 
-  // "SEARCH (without RETURN) is the same as RETURN (ALL)" once IMAP4rev2 is enabled (RFC 9051 section 6.4.4).
+  // ESEARCH takes the place of SEARCH once IMAP4rev2 is enabled (RFC 9051 section 7.3.4).
   if (!returns && !enabled.has('IMAP4REV2')) {
     out.text('* SEARCH');
     for (const [first, last] of numbers) {

@@ -69,7 +69,7 @@ export const store = command({
       },
     });
     await show(call, done, !args.silent);
-    // "the server SHOULD send untagged FETCH responses for those that failed" (RFC 7162 section 3.1.3).
+    // The client needs to know what those that failed are now (RFC 7162 section 3.1.3).
     await show(call, conflicts, true);
     if (!uid && view.hasGone(uids)) {
       throw no('EXPUNGEISSUED', 'Some of the messages are no longer there');

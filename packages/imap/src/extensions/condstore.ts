@@ -64,7 +64,7 @@ export const condstore: Extension = {
         const since = modSeqValue(read);
         return {
           only: (rows) => modSeqOf(rows) > since,
-          // "The server MUST include MODSEQ in the FETCH responses" (RFC 7162 section 3.1.4.1).
+          // It adds the MODSEQ item by itself (RFC 7162 section 3.1.4.1).
           also: [modSeqPart],
           enables: 'CONDSTORE',
         };

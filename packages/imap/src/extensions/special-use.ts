@@ -35,7 +35,7 @@ export const specialUse: Extension = {
         const asked = read.list(() => read.attribute(), { empty: true });
         if (asked.length === 0) return {};
         const use = uses.find((known) => known.toLowerCase() === asked[0]?.toLowerCase());
-        // "the server MUST NOT create the mailbox, and MUST respond with a tagged NO": USEATTR (RFC 6154 section 3).
+        // A use that cannot be given is USEATTR, and nothing is created (RFC 6154 section 3).
         if (!use || asked.length > 1 || views.includes(use)) {
           throw no('USEATTR', 'A mailbox cannot have this use');
         }

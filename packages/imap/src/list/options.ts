@@ -1,14 +1,18 @@
 /** Selection and return options of LIST (RFC 9051 sections 6.3.9.1 and 6.3.9.2). */
 import { readStatusItems, writeStatus } from '../commands/status.ts';
 import { switchOnFor } from '../enabling.ts';
-import type { ListReturn, ListSelection } from '../extension.ts';
+import type { ListReturn, ListSelection, ListShow } from '../extension.ts';
+
+const subscribed: ListShow = {
+  attributes: (entry) => (entry.subscribed ? ['\\Subscribed'] : []),
+};
 
 export const listSelections: readonly ListSelection[] = [
   {
     name: 'SUBSCRIBED',
     kind: 'base',
     matches: (entry) => entry.subscribed,
-    returns: 'SUBSCRIBED',
+    shows: subscribed,
   },
   // There are no mailboxes on other servers: asking for them too adds none.
   { name: 'REMOTE', kind: 'independent' },
@@ -18,7 +22,7 @@ export const listSelections: readonly ListSelection[] = [
 export const listReturns: readonly ListReturn[] = [
   {
     name: 'SUBSCRIBED',
-    parse: () => ({ attributes: (entry) => (entry.subscribed ? ['\\Subscribed'] : []) }),
+    parse: () => subscribed,
   },
   // They are told in every LIST, as RFC 3348 has it.
   { name: 'CHILDREN', parse: () => ({}) },
@@ -30,7 +34,7 @@ export const listReturns: readonly ListReturn[] = [
       return {
         async after({ info }, { session, respond }) {
           switchOnFor(session, items);
-          // "If the server can't retrieve the status, it omits the STATUS response" (RFC 5819 section 2).
+          // What is no mailbox has no status, and so no STATUS response (RFC 5819 section 2).
           if (info) await writeStatus(info, items, { session, respond });
         },
       };

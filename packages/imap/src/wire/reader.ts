@@ -326,7 +326,7 @@ export class Reader {
       }
     }
     const raw = this.#octets.subarray(start, this.#at++);
-    // "The server MUST reject, with a BAD response" (RFC 6855 section 3); IMAP4rev1 had no octets above 127 here at all.
+    // RFC 6855 section 3 demands BAD; IMAP4rev1 had no octets above 127 here at all.
     if (!isUtf8(raw)) throw new Problem('The quoted string is not UTF-8');
     return escapes === 0 ? raw : unescape(raw, escapes);
   }
