@@ -22,6 +22,7 @@ describe('parseAddresses', () => {
     ['a@[192.0.2.1]', ['-|-|a|[192.0.2.1]']],
     ['John Q. Public <j@p>', ['John Q. Public|-|j|p']],
     ['=?utf-8?Q?J=C3=B6rg?= <j@p>', ['=?utf-8?Q?J=C3=B6rg?=|-|j|p']],
+    ['a..b@c, .d@e, f.@g, <h..@i>', ['-|-|a..b|c', '-|-|.d|e', '-|-|f.|g', '-|-|h..|i']],
     ['a@b,, c@d,', ['-|-|a|b', '-|-|c|d']],
     ['', []],
     ['root', ['-|-|root|MISSING_DOMAIN']],
@@ -34,7 +35,21 @@ describe('parseAddresses', () => {
 
   it('keeps at most as many as asked for, and costs time linear in a hostile field', () => {
     expect(rows('a@b,'.repeat(100), 3)).toHaveLength(3);
-    for (const hostile of ['(', '"', '<', 'a:', '@', ',', '[', '\\', '"a" ', '((a)', 'a@b(']) {
+    for (const hostile of [
+      '(',
+      '"',
+      '<',
+      'a:',
+      '@',
+      ',',
+      '[',
+      '\\',
+      '"a" ',
+      '((a)',
+      'a@b(',
+      'a.',
+      '.',
+    ]) {
       const text = hostile.repeat(200_000);
       const started = process.cpuUsage();
       parseAddresses(text);

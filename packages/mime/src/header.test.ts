@@ -125,9 +125,21 @@ describe('baseSubject', () => {
     ['a  b\r\n c ', 'a b c', false],
     ['Fw: =?utf-8?Q?Re=3A_caf=C3=A9?=', 'café', true],
     ['Regarding', 'Regarding', false],
+    ['[a] [b][c]', '[c]', false],
+    ['[a] Regarding', 'Regarding', false],
+    ['[a] [fwd: [b] re: c]', 'c', true],
   ])('of %j is %j', (subject, text, isReply) =>
     expect(baseSubject(subject)).toEqual({ text, isReply }),
   );
+
+  it('costs time linear in a hostile subject', () => {
+    for (const hostile of ['[a]', '[a] ', 're:', '[fwd:', '[', '(fwd)', 're [a]']) {
+      const subject = hostile.repeat(50_000);
+      const started = process.cpuUsage();
+      baseSubject(subject);
+      expect(process.cpuUsage(started).user, hostile).toBeLessThan(1_000_000);
+    }
+  });
 });
 
 describe('parseMessageIds', () => {

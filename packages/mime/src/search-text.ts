@@ -54,7 +54,10 @@ function foldFields(header: string): SearchField[] {
   }));
 }
 
-/** HTML up to here is read as a browser would; what follows is searched as it is written. */
+/**
+ * HTML of a message up to here, all parts together, is read as a browser would; what follows is searched as it is written. A
+ * MiB takes a second.
+ */
 const MAX_HTML = 1024 * 1024;
 
 class TextReader implements PartSink, SearchText {
@@ -62,6 +65,7 @@ class TextReader implements PartSink, SearchText {
   readonly partHeaders: SearchField[] = [];
   readonly body: string[] = [];
   #left: number;
+  #htmlLeft = MAX_HTML;
   #content: Content | undefined;
   #decoder: TransferDecoder | undefined;
   #octets: Buffer[] = [];
@@ -110,8 +114,11 @@ class TextReader implements PartSink, SearchText {
     const octets = Buffer.concat(this.#octets);
     const { subtype, parameters } = this.#content;
     let text = decodeCharset(octets, parameterValue(parameters, 'charset') ?? 'us-ascii');
-    if (subtype.toLowerCase() === 'html')
-      text = htmlToText(text.slice(0, MAX_HTML)) + text.slice(MAX_HTML);
+    if (subtype.toLowerCase() === 'html') {
+      const read = Math.min(text.length, this.#htmlLeft);
+      this.#htmlLeft -= read;
+      text = htmlToText(text.slice(0, read)) + text.slice(read);
+    }
     text = text.replaceAll('\r\n', '\n');
     if (text !== '') this.body.push(foldText(text));
     this.#content = this.#decoder = undefined;

@@ -173,9 +173,26 @@ describe('searchText', () => {
     const { body } = await searchText([crlf(`\n${'a'.repeat(100)}`)], { maxTextOctets: 10 });
     expect(body).toEqual(['A'.repeat(10)]);
   });
+
+  it('reads a MiB of HTML as a browser would, all parts together, and what follows as it is written', async () => {
+    const html = (text: string) => `--x\nContent-Type: text/html\n\n${text}\n`;
+    const { body } = await searchText([
+      crlf('Content-Type: multipart/mixed; boundary=x\n\n'),
+      ...['<p>one</p>', ' '.repeat(1024 * 1024), '<p>two</p>'].map((text) => crlf(html(text))),
+    ]);
+    expect(body.map((text) => text.trim())).toEqual(['ONE', '', '<P>TWO</P>']);
+  });
 });
 
 it('sentDay is the day the sender wrote', () => {
   expect(sentDay(Buffer.from('("Mon, 1 Jan 2024 23:30:00 -0500" NIL'))).toBe(Date.UTC(2024, 0, 1));
   expect(sentDay(Buffer.from('(NIL NIL'))).toBeNull();
+});
+
+it('sentDay reads a Date whose comment makes it a literal, or has quotes', async () => {
+  const day = Date.UTC(2026, 10, 24);
+  for (const zone of ['(Mitteleuropäische Zeit)', '("CET")', '(a\\)b)', '']) {
+    const header = Buffer.from(`Date: Tue, 24 Nov 2026 10:00:00 +0100 ${zone}\r\n\r\n`, 'latin1');
+    expect(sentDay((await factsOf([header])).envelope), zone).toBe(day);
+  }
 });

@@ -102,12 +102,27 @@ const DAY = 86_400_000;
 
 /** The day that the Date field of this ENVELOPE names, "disregarding time and timezone": 00:00 UTC of that day in ms. null: none. */
 export function sentDay(envelope: Uint8Array): number | null {
-  // Date is the first string of ENVELOPE, and has no escapes unless somebody plays games.
-  const start = Buffer.from(envelope.subarray(0, 300)).toString('latin1');
-  const quoted = /^\("([^"\\]*)"/.exec(start);
-  const date = quoted?.[1] === undefined ? undefined : parseDate(quoted[1]);
+  const date = parseDate(firstString(envelope));
   if (!date) return null;
   return Math.floor((date.time + date.zone * 60_000) / DAY) * DAY;
+}
+
+/** Octets of the Date field that are looked at; parseDate wants no more. */
+const MAX_DATE = 256;
+
+/**
+ * Date is the first string of ENVELOPE. It is a literal where the name of the time zone, which some write in a comment, has
+ * octets above 127: `(Mitteleuropäische Zeit)`.
+ */
+function firstString(envelope: Uint8Array): string {
+  const start = Buffer.from(envelope.subarray(0, 2 * MAX_DATE + 16)).toString('latin1');
+  const literal = /^\(\{(\d{1,9})\}\r\n/.exec(start);
+  if (literal) {
+    const from = literal[0].length;
+    return start.slice(from, from + Math.min(Number(literal[1]), MAX_DATE));
+  }
+  const quoted = /^\("((?:[^"\\]|\\.)*)/.exec(start);
+  return quoted?.[1]?.replace(/\\(.)/g, '$1') ?? '';
 }
 
 /** What has to be fetched for a query. */

@@ -19,16 +19,13 @@ export function baseSubject(subject: string): BaseSubject {
       if (text.charAt(end) !== ' ') isReply = true;
       text = text.slice(0, end);
     }
-    // Steps 3 to 5: leaders, and blobs that are not all there is.
-    for (;;) {
-      const leader = leaderEnd(text);
-      if (leader > 0) {
-        if (text.charAt(0) !== ' ') isReply = true;
-        text = text.slice(leader);
-        continue;
-      }
-      const blob = blobEnd(text, 0);
-      if (blob === 0 || blob === text.length) break;
+    // Steps 3 to 5: leaders, then blobs that are not all there is.
+    for (let leader = leaderEnd(text); leader > 0; leader = leaderEnd(text)) {
+      if (text.charAt(0) !== ' ') isReply = true;
+      text = text.slice(leader);
+    }
+    // No leader comes to light behind a blob: it would have begun with that blob. To ask again would be quadratic.
+    for (let blob = blobEnd(text, 0); blob > 0 && blob < text.length; blob = blobEnd(text, 0)) {
       text = text.slice(blob);
     }
     // Step 6: `[fwd: ...]`, then all again.

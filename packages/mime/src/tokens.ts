@@ -153,14 +153,20 @@ export class Tokens {
     return value;
   }
 
-  /** `word *("." word)`: dot-atom, quoted-string, and what older mail mixed of both. */
+  /**
+   * `word *("." word)`: dot-atom, quoted-string, and what older mail mixed of both. Dots may stand anywhere: Japanese
+   * carriers gave their customers addresses like `a..b@` and `a.@`, and an answer has to reach them.
+   */
   localPart(): string | undefined {
-    let value = this.isAt('"') ? this.quoted() : this.atom();
-    while (value !== undefined && this.take('.')) {
-      const more = this.isAt('"') ? this.quoted() : this.atom();
-      value = more === undefined ? undefined : `${value}.${more}`;
+    let value = '';
+    for (;;) {
+      while (this.take('.')) value += '.';
+      const from = this.position;
+      const word = this.isAt('"') ? this.quoted() : this.atom();
+      if (word === undefined && this.position > from) return undefined;
+      if (word !== undefined) value += word;
+      if (word === undefined || !this.isAt('.')) return word === '' || value ? value : undefined;
     }
-    return value;
   }
 
   /** `dot-atom` or `domain-literal`, brackets included. */
