@@ -99,12 +99,17 @@ export class Body implements AsyncIterable<Buffer> {
         }
       }
     } finally {
-      this.#unwanted = true;
-      this.#waiting.length = 0;
-      this.#octets = 0;
-      this.#letWriterGo();
-      this.#letRest();
+      this.leave();
     }
+  }
+
+  /** The reader wants no more, if it ever began: what still comes is thrown away, and nobody waits for it. */
+  leave(): void {
+    this.#unwanted = true;
+    this.#waiting.length = 0;
+    this.#octets = 0;
+    this.#letWriterGo();
+    this.#letRest();
   }
 
   #finish(state: 'ended' | 'aborted'): void {

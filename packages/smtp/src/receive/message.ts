@@ -78,6 +78,8 @@ export async function receiveMessage(
     };
     return await decide(session, transaction, message, spool);
   } catch (error) {
+    // A store that is full or closed refuses before it reads: then nobody else says that the octets are not wanted.
+    body.leave();
     if (error instanceof Refused) return { refused: error.reply };
     if (isMailError(error, 'TOOBIG')) return { refused: tooBig(maxMessageOctets) };
     // A client that left needs no answer, and its leaving is no fault.
