@@ -82,6 +82,41 @@ describe('LIST', () => {
       S: j OK LIST completed`;
   });
 
+  it('CHILDINFO and STATUS follow what is selected, not what is shown (RFC 9051 section 6.3.9.8, example 11)', async () => {
+    const talk = await clients(1, mailboxes);
+    await talk.send(
+      '',
+      'a SUBSCRIBE Fruit/Apple\r\nb SUBSCRIBE Fruit/Apple/Red\r\nc UNSUBSCRIBE INBOX\r\n',
+    );
+    await talk`
+      S: a OK SUBSCRIBE completed
+      S: b OK SUBSCRIBE completed
+      S: c OK UNSUBSCRIBE completed
+      C: d LIST (SUBSCRIBED RECURSIVEMATCH) "" *
+      S: * LIST (\HasChildren \Subscribed) "/" Fruit/Apple ("CHILDINFO" ("SUBSCRIBED"))
+      S: * LIST (\HasNoChildren \Subscribed) "/" Fruit/Apple/Red
+      S: d OK LIST completed
+      C: e LIST (SUBSCRIBED RECURSIVEMATCH SUBSCRIBED) "" (% Fruit/%) RETURN (STATUS (MESSAGES))
+      S: * LIST (\HasChildren) "/" Fruit ("CHILDINFO" ("SUBSCRIBED"))
+      S: * LIST (\HasChildren \Subscribed) "/" Fruit/Apple ("CHILDINFO" ("SUBSCRIBED"))
+      S: * STATUS Fruit/Apple (MESSAGES 0)
+      S: e OK LIST completed
+      C: f LIST "" Tofu RETURN (STATUS (MESSAGES) STATUS (MESSAGES))
+      S: * LIST (\HasNoChildren) "/" Tofu
+      S: * STATUS Tofu (MESSAGES 0)
+      S: f OK LIST completed`;
+  });
+
+  it('REMOTE adds nothing and takes nothing away', async () => {
+    const talk = await clients(1, { INBOX: [] });
+    await talk`
+      C: a SUBSCRIBE Gone/Away
+      S: a OK SUBSCRIBE completed
+      C: b LIST (REMOTE) "" *
+      S: * LIST (\HasNoChildren) "/" INBOX
+      S: b OK LIST completed`;
+  });
+
   it('RETURN (STATUS ...) puts STATUS behind each mailbox (RFC 5819, iOS wants that order)', async () => {
     const talk = await clients(1, { INBOX: [], 'a/b': [] });
     await talk`

@@ -41,27 +41,35 @@ export const list = command({
     }
     const shows = [...args.returns, ...selections.flatMap((row) => row.shows ?? [])];
     const entries = await entriesOf(session);
+    // REMOTE alone selects nothing: it "has no interaction with other options" (RFC 9051 section 6.3.9.1).
+    const conditions = selections.flatMap(({ matches }) => matches ?? []);
     const wanted = (entry: ListEntry): boolean =>
-      selections.length === 0
+      conditions.length === 0
         ? entry.info !== undefined || entry.hasChildren
-        : selections.every(({ matches }) => !matches || matches(entry));
+        : conditions.every((matches) => matches(entry));
     const globs = patterns.map((pattern) => glob(reference + pattern));
     const recursive = selections.some(({ name }) => name === 'RECURSIVEMATCH');
-    const below = recursive ? parentsOfWanted(entries, wanted, globs) : new Set<string>();
+    const above = recursive ? levelsAbove(entries.filter(wanted)) : new Set<string>();
+    // "Servers SHOULD only return a non-matching mailbox name along with CHILDINFO if at least one matching child is not
+    // also being returned" (RFC 9051 section 6.3.9.6).
+    const unshown = recursive
+      ? levelsAbove(entries.filter((entry) => wanted(entry) && !fitsAny(globs, entry.name)))
+      : above;
 
     for (const entry of entries) {
-      if (!globs.some((fits) => fits(entry.name))) continue;
+      if (!fitsAny(globs, entry.name)) continue;
       const chosen = wanted(entry);
-      if (!chosen && !below.has(entry.name)) continue;
+      if (!chosen && !unshown.has(entry.name)) continue;
       const attributes = listAttributes(entry);
       for (const show of shows) {
         for (const attribute of show.attributes?.(entry) ?? []) {
           if (!attributes.includes(attribute)) attributes.push(attribute);
         }
       }
-      const extended = below.has(entry.name) ? childInfo(selections) : '';
+      const extended = above.has(entry.name) ? childInfo(selections) : '';
       writeList(respond, attributes, entry.name, { extended });
-      for (const show of shows) await show.after?.(entry, call);
+      // A level that is told of only for what is below it has no STATUS (RFC 9051 section 6.3.9.8, example 11).
+      if (chosen) for (const show of shows) await show.after?.(entry, call);
       if (respond.out.full) await respond.out.flush();
     }
   },
@@ -87,36 +95,32 @@ function readSelections(read: Reader, { dialect }: Parsing): ListSelection[] {
 function readReturns(read: Reader, parsing: Parsing): ListShow[] {
   if (!read.skipWord('RETURN')) throw read.problem('RETURN');
   read.sp();
-  return read.list(
+  const shows = new Map<string, ListShow>();
+  read.list(
     () => {
       const name = read.keyword('a return option');
       const row = parsing.dialect.listReturns.get(name);
       if (!row) throw new Problem(`Unknown return option ${name.slice(0, 32)}`);
-      return row.parse(read, parsing);
+      // "the server MUST act as if it received the option only once" (RFC 5258 section 3).
+      shows.set(name, row.parse(read, parsing));
     },
     { empty: true },
   );
+  return [...shows.values()];
 }
 
-/**
- * Levels above what is selected but does not fit the patterns itself: there CHILDINFO says that something is below (RFC
- * 9051 section 6.3.9.6).
- */
-function parentsOfWanted(
-  entries: readonly ListEntry[],
-  wanted: (entry: ListEntry) => boolean,
-  globs: readonly Glob[],
-): Set<string> {
-  const parents = new Set<string>();
-  for (const entry of entries) {
-    if (!wanted(entry) || globs.some((fits) => fits(entry.name))) continue;
-    for (const parent of parentsOf(entry.name)) parents.add(parent);
-  }
-  return parents;
+function fitsAny(globs: readonly Glob[], name: string): boolean {
+  return globs.some((fits) => fits(name));
+}
+
+/** There CHILDINFO says that something is below, whether it is shown itself or not (RFC 9051 section 6.3.9.1, note 2). */
+function levelsAbove(entries: readonly ListEntry[]): Set<string> {
+  return new Set(entries.flatMap(({ name }) => parentsOf(name)));
 }
 
 /** Options are in quotes here, unlike in the command (RFC 9051 section 9, childinfo-extended-item). */
 function childInfo(selections: readonly ListSelection[]): string {
-  const names = selections.filter(({ kind }) => kind === 'base').map(({ name }) => `"${name}"`);
+  const bases = new Set(selections.filter(({ kind }) => kind === 'base'));
+  const names = [...bases].map(({ name }) => `"${name}"`);
   return ` ("CHILDINFO" (${names.join(' ')}))`;
 }
