@@ -212,8 +212,8 @@ export interface AppendData {
 /** A name that ENABLE knows. */
 export interface Enable {
   readonly name: string;
-  /** Happens once, when it is switched on. */
-  enable(session: Session<'authenticated'>): void;
+  /** Happens once, when it is switched on; may say what the client has to know from now on. */
+  enable(session: Session<'authenticated'>, respond: Respond): void;
   /** Switched on along with it. */
   readonly implies?: readonly string[];
 }

@@ -15,7 +15,7 @@ export const enable = command({
   },
 
   async run({ session, args, respond }) {
-    const enabled = args.filter((name) => switchOn(session, name));
+    const enabled = args.filter((name) => switchOn({ session, respond }, name));
     // Exactly what this command switched on; an empty list if nothing was (RFC 5161 section 3.2).
     respond.untagged(['ENABLED', ...enabled.map(spelling)].join(' '));
   },

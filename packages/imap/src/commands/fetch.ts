@@ -55,7 +55,7 @@ export const fetch = command({
   async run(call) {
     const { session, args, uid } = call;
     const { view } = session;
-    switchOnFor(session, args.enables);
+    switchOnFor(call, args.enables);
     const asked = view.uidsOf(args.messages, uid);
     const uids = args.modifiers.reduce(
       (set, { only }) => (only ? filtered(view, set, only) : set),

@@ -186,6 +186,7 @@ describe('STATUS, NAMESPACE, CAPABILITY, ENABLE, ID', () => {
     });
     await talk`
       C: a STATUS a (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED SIZE HIGHESTMODSEQ RECENT)
+      S: * OK [HIGHESTMODSEQ 1] Highest modification sequence
       S: * STATUS a (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 2 UNSEEN 1 DELETED 1 SIZE 342 HIGHESTMODSEQ 4 RECENT 0)
       S: a OK STATUS completed
       C: b STATUS nope (MESSAGES)
@@ -203,6 +204,7 @@ describe('STATUS, NAMESPACE, CAPABILITY, ENABLE, ID', () => {
       S: * NAMESPACE (("" "/")) NIL NIL
       S: a OK NAMESPACE completed
       C: b ENABLE UTF8=ACCEPT QRESYNC CONDSTORE
+      S: * OK [HIGHESTMODSEQ 1] Highest modification sequence
       S: * ENABLED UTF8=ACCEPT CONDSTORE
       S: b OK ENABLE completed
       C: c ENABLE CONDSTORE

@@ -42,7 +42,7 @@ export const search = command({
     const { session, args } = call;
     const { store, view } = session;
     const { returns, program } = args;
-    switchOnFor(session, program.extras);
+    switchOnFor(call, program.extras);
     const saving = returns?.some(({ name }) => name === 'SAVE') ?? false;
     let found: UidRanges;
     try {

@@ -38,7 +38,7 @@ function selecting(name: string, readOnly: boolean): Command {
         respond.code('CLOSED', 'Previous mailbox is now closed');
       }
       switchOnFor(
-        session,
+        call,
         args.parameters.map(({ row }) => row),
       );
       const info = await mailboxNamed(session, args.mailbox);

@@ -21,7 +21,7 @@ export const status = command({
   },
 
   async run({ session, args: { mailbox, items }, respond }) {
-    switchOnFor(session, items);
+    switchOnFor({ session, respond }, items);
     await writeStatus(await mailboxNamed(session, mailbox), items, { session, respond });
   },
 });

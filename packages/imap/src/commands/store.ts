@@ -44,7 +44,7 @@ export const store = command({
   async run(call) {
     const { session, args, uid, report } = call;
     const { view } = session;
-    switchOnFor(session, args.modifiers);
+    switchOnFor(call, args.modifiers);
     const uids = view.uidsOf(args.messages, uid);
     const bitsBefore = view.flagBits();
     const commit = await session.store.commit([

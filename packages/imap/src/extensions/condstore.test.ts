@@ -32,6 +32,7 @@ describe('CONDSTORE', () => {
     const talk = await clients(2, { INBOX: [plain, plain, plain] });
     await talk`
       C1: a FETCH 1:* (FLAGS MODSEQ)
+      S1: * OK [HIGHESTMODSEQ 4] Highest modification sequence
       S1: * 1 FETCH (FLAGS () MODSEQ (2))
       S1: * 2 FETCH (FLAGS () MODSEQ (3))
       S1: * 3 FETCH (FLAGS () MODSEQ (4))
@@ -53,6 +54,7 @@ describe('CONDSTORE', () => {
       C: a STORE 2 +FLAGS.SILENT (\Seen)
       S: a OK STORE completed
       C: b UID FETCH 1:* (FLAGS) (CHANGEDSINCE 4)
+      S: * OK [HIGHESTMODSEQ 5] Highest modification sequence
       S: * 2 FETCH (UID 2 FLAGS (\Seen) MODSEQ (5))
       S: b OK UID FETCH completed
       C: c FETCH 1:* FLAGS (CHANGEDSINCE 5)
@@ -65,6 +67,7 @@ describe('CONDSTORE', () => {
     const talk = await clients(1, { INBOX: [plain, plain, plain] });
     await talk`
       C: a SEARCH MODSEQ 3
+      S: * OK [HIGHESTMODSEQ 4] Highest modification sequence
       S: * SEARCH 2 3 (MODSEQ 4)
       S: a OK SEARCH completed
       C: b SEARCH MODSEQ "/flags/\\draft" all 99
@@ -93,6 +96,18 @@ describe('CONDSTORE', () => {
       S: c OK [HIGHESTMODSEQ 7] UID EXPUNGE completed
       C: d EXPUNGE
       S: d OK EXPUNGE completed`;
+  });
+
+  it('its first use with a mailbox open tells HIGHESTMODSEQ, the second does not (RFC 7162 section 3.1)', async () => {
+    const talk = await clients(1, { INBOX: [plain] });
+    await talk`
+      C: a STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\Seen)
+      S: * OK [HIGHESTMODSEQ 2] Highest modification sequence
+      S: * 1 FETCH (FLAGS () MODSEQ (2))
+      S: a OK [MODIFIED 1] Some were changed meanwhile
+      C: b STATUS INBOX (HIGHESTMODSEQ)
+      S: * STATUS INBOX (HIGHESTMODSEQ 2)
+      S: b OK STATUS completed`;
   });
 
   it('SELECT (CONDSTORE) switches it on', async () => {

@@ -1,7 +1,9 @@
 /** CONDSTORE: modification sequences (RFC 7162 section 3.1). */
 import type { ModSeq } from '@mail-server-kit/core';
 import type { Extension, FetchPart, SearchExtra } from '../extension.ts';
+import type { Respond } from '../respond.ts';
 import type { Rows } from '../rows.ts';
+import type { View } from '../view.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
 
@@ -35,23 +37,29 @@ function modSeqValue(read: Reader): ModSeq {
   return read.number('a modification sequence') as ModSeq;
 }
 
+function tellHighest({ snapshot }: View, respond: Respond): void {
+  respond.code(`HIGHESTMODSEQ ${snapshot.highestModSeq}`, 'Highest modification sequence');
+}
+
 export const condstore: Extension = {
   capabilities: ['CONDSTORE'],
   enables: [
     {
       name: 'CONDSTORE',
-      // From now on every response that tells of flags tells the modseq too (RFC 7162 section 3.1).
-      enable({ wording }) {
+      // From now on every response that tells of flags tells the modseq too, and "A first CONDSTORE enabling command
+      // executed in the session with a mailbox selected MUST cause the server to return HIGHESTMODSEQ" (RFC 7162 section
+      // 3.1).
+      enable({ wording, view }, respond) {
         wording.besideFlags.push(writeModSeq);
         wording.afterRemoval = ({ snapshot }) => `HIGHESTMODSEQ ${snapshot.highestModSeq}`;
+        if (view) tellHighest(view, respond);
       },
     },
   ],
   selectParameters: [{ name: 'CONDSTORE', enables: 'CONDSTORE', parse: () => () => {} }],
   selectResponses: [
     // Also to those who did not ask (RFC 7162 section 3.1.2.1).
-    ({ snapshot }, respond) =>
-      respond.code(`HIGHESTMODSEQ ${snapshot.highestModSeq}`, 'Highest modification sequence'),
+    tellHighest,
   ],
   statusItems: [
     { name: 'HIGHESTMODSEQ', enables: 'CONDSTORE', value: (info) => info.highestModSeq },

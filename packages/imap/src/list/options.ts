@@ -33,7 +33,7 @@ export const listReturns: readonly ListReturn[] = [
       const items = readStatusItems(read, dialect);
       return {
         async after({ info }, { session, respond }) {
-          switchOnFor(session, items);
+          switchOnFor({ session, respond }, items);
           // What is no mailbox has no status, and so no STATUS response (RFC 5819 section 2).
           if (info) await writeStatus(info, items, { session, respond });
         },
