@@ -70,6 +70,9 @@ describe('CONDSTORE', () => {
       S: * OK [HIGHESTMODSEQ 4] Highest modification sequence
       S: * SEARCH 2 3 (MODSEQ 4)
       S: a OK SEARCH completed
+      C: x SEARCH MODSEQ 3 OR MODSEQ 2 SEEN
+      S: * SEARCH 2 3 (MODSEQ 4)
+      S: x OK SEARCH completed
       C: b SEARCH MODSEQ "/flags/\\draft" all 99
       S: * SEARCH
       S: b OK SEARCH completed

@@ -17,7 +17,7 @@ export function readProgram(
   read: Reader,
   { dialect, limits }: { dialect: Dialect; limits: ImapLimits },
 ): SearchProgram {
-  const extras: SearchExtra[] = [];
+  const extras = new Set<SearchExtra>();
   let count = 0;
 
   const knownCharset = readCharset(read);
@@ -26,7 +26,7 @@ export function readProgram(
   const parsing = {
     key,
     text: knownCharset ? readText : (reader: Reader): string => reader.astring(),
-    tell: (extra: SearchExtra): void => void extras.push(extra),
+    tell: (extra: SearchExtra): void => void extras.add(extra),
   };
 
   function one(): SearchNode {
@@ -44,5 +44,5 @@ export function readProgram(
   while (read.skip(' '));
   read.end();
   const node: SearchNode = nodes.length === 1 ? (nodes[0] as SearchNode) : { kind: 'all', nodes };
-  return { node, extras, knownCharset };
+  return { node, extras: [...extras], knownCharset };
 }
