@@ -195,7 +195,32 @@ describe('FETCH', () => {
       C: f FETCH 1 FLAGS FOO
       S: f BAD Expected "(", found "F" at octet 17
       C: g FETCH 1 ()
-      S: g BAD Expected a FETCH item, found ")" at octet 12`;
+      S: g BAD Expected a FETCH item, found ")" at octet 12
+      C: h FETCH 1 BODY[1.]
+      S: h BAD Unknown section 1.
+      C: i FETCH 1 BODY[HEADER.FIELDS ("Jörg")]
+      S: i BAD A header field has a name of printable US-ASCII
+      C: j FETCH 1 BODY.PEEK[HEADER.FIELDS ("a \"b\"")]
+      S: * 1 FETCH (BODY[HEADER.FIELDS ("a \"b\"")] {2}
+      S:
+      S: )
+      S: j OK FETCH completed`;
+  });
+
+  it('NUL stands in no literal of BODY (RFC 9051 section 9, rule 3)', async () => {
+    const talk = await clients(1, { INBOX: ['a: \0\r\n\r\n\0'] });
+    const instead = Buffer.of(0x80);
+    await talk`
+      C: a FETCH 1 (BODY.PEEK[] BODY.PEEK[HEADER.FIELDS (A)] BINARY.PEEK[1])
+      S: * 1 FETCH (BODY[] {9}
+      S: a: ${instead}
+      S:
+      S: ${instead} BODY[HEADER.FIELDS (A)] {8}
+      S: a: ${instead}
+      S:
+      S:  BINARY[1] ~{1}
+      S: ${'\0'})
+      S: a OK FETCH completed`;
   });
 
   it('of an empty mailbox 1:* is nothing, not an error', async () => {

@@ -131,7 +131,7 @@ async function setSeen(call: Call<'selected', Args>, uids: UidRanges): Promise<U
 
 /** Shows the messages, one FETCH response each. */
 async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRanges): Promise<void> {
-  const { session, respond, args } = call;
+  const { session, respond, args, uid } = call;
   const { view, store } = session;
   const rows = view.rows(uids);
   const message = new CurrentMessage(session, rows, respond);
@@ -148,16 +148,25 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
       if (!isOneMessages(error)) throw error;
       if (!respond.out.rewind(mark)) throw new Fatal('A message could not be read to its end');
       failure ??= error;
+      // It has become \Seen all the same.
+      if (hasUid(seen, rows.uid)) await write(message, [...(uid ? [uidPart] : []), ...newFlags]);
     }
     if (respond.out.full) await respond.out.flush();
   };
   // Who sees a message for the first time is told of its new flags, and of what goes with them.
+  const newFlags = [
+    flagsPart,
+    ...session.wording.besideFlags.map((beside): FetchPart => ({
+      shows: beside,
+      write: () => beside(rows, respond.out),
+    })),
+  ];
+  const shown = new Set(args.parts.map(({ shows }) => shows));
   const withFlags = [
     ...args.parts,
-    ...(args.parts.includes(flagsPart) ? [] : [flagsPart]),
-    ...session.wording.besideFlags
-      .filter((beside) => args.parts.every(({ shows }) => shows !== beside))
-      .map((beside): FetchPart => ({ write: () => beside(rows, respond.out) })),
+    ...newFlags.filter(
+      (part) => !args.parts.includes(part) && !(part.shows && shown.has(part.shows)),
+    ),
   ];
   const partsOf = (uid: number): readonly FetchPart[] =>
     hasUid(seen, uid) ? withFlags : args.parts;

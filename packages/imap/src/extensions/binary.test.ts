@@ -40,4 +40,15 @@ describe('BINARY', () => {
       C: b FETCH 1 BINARY.SIZE[1]
       S: b NO [UNKNOWN-CTE] The transfer encoding of the part is not known`;
   });
+
+  it('a part that nobody can decode is read all the same, which the client hears of (RFC 9051 section 6.4.5)', async () => {
+    const strange = 'Content-Transfer-Encoding: x-strange\r\n\r\nx';
+    const talk = await clients(1, { INBOX: [strange, 'a: b\r\n\r\nx'] });
+    await talk`
+      C: a UID FETCH 1:2 BINARY[1]
+      S: * 1 FETCH (UID 1 FLAGS (\Seen))
+      S: * 2 FETCH (UID 2 BINARY[1] {1}
+      S: x FLAGS (\Seen))
+      S: a NO [UNKNOWN-CTE] The transfer encoding of the part is not known`;
+  });
 });

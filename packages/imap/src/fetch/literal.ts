@@ -34,7 +34,16 @@ export async function writeOctets(
     .text('{')
     .number(end - start)
     .text('}\r\n');
-  await pour(message.stream(start, end), end - start, out);
+  await pour(withoutNul(message.stream(start, end)), end - start, out);
+}
+
+/** NUL may stand in a literal8 only, which BODY is not (RFC 9051 section 9, rule 3): 0x80 takes its place, so the size holds. */
+export function nulReplaced(octets: Uint8Array): Uint8Array {
+  return octets.includes(0) ? octets.map((octet) => octet || 0x80) : octets;
+}
+
+async function* withoutNul(octets: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  for await (const part of octets) yield nulReplaced(part);
 }
 
 const PIECE = 64 * 1024;

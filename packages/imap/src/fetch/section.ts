@@ -3,7 +3,7 @@ import { headerFields, sectionOf, type SectionText } from '@mail-server-kit/mime
 import type { FetchMessage, FetchPart } from '../extension.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
-import { within, writeOctets, type Partial } from './literal.ts';
+import { nulReplaced, within, writeOctets, type Partial } from './literal.ts';
 
 export interface Section {
   /** Part numbers; none: the whole message. */
@@ -26,12 +26,12 @@ export function readSection(read: Reader): Section {
   const words = label.split('.');
   const path: number[] = [];
   while (words.length > 0 && isPartNumber(words[0] as string)) path.push(Number(words.shift()));
-  const text = words.join('.');
+  const text = words.length > 0 ? words.join('.') : undefined;
   if (path.length > DEEPEST) throw new Problem('Section too deep', 'LIMIT');
   const section = { path, label, fields: undefined };
   if (text === 'HEADER.FIELDS' || text === 'HEADER.FIELDS.NOT') {
     read.sp();
-    const names = read.list(() => read.astring('a header field'));
+    const names = read.list(() => readFieldName(read));
     read.expect(']');
     return {
       path,
@@ -41,10 +41,8 @@ export function readSection(read: Reader): Section {
     };
   }
   read.expect(']');
-  if (text === '') return { ...section, text: undefined };
-  if (text === 'HEADER' || text === 'TEXT' || (text === 'MIME' && path.length > 0)) {
-    return { ...section, text };
-  }
+  if (text === undefined || text === 'HEADER' || text === 'TEXT') return { ...section, text };
+  if (text === 'MIME' && path.length > 0) return { ...section, text };
   throw new Problem(`Unknown section ${label.slice(0, 32)}`);
 }
 
@@ -108,14 +106,22 @@ async function writeFields(
   const fields = headerFields(octets, names, not);
   const [from, to] = within(0, fields.length, partial);
   if (from >= to) message.respond.out.text('""');
-  else message.respond.out.literal(fields.subarray(from, to));
+  else message.respond.out.literal(nulReplaced(fields.subarray(from, to)));
 }
 
 function isPartNumber(word: string): boolean {
   return /^[1-9][0-9]{0,8}$/.test(word);
 }
 
+function readFieldName(read: Reader): string {
+  const name = read.astring('a header field');
+  // Nothing else fits into the quoted string that repeats it, and no field is named so (RFC 5322 section 2.2).
+  if (!/^[ -~]*$/.test(name)) throw new Problem('A header field has a name of printable US-ASCII');
+  return name;
+}
+
 /** Clients compare it with what they sent. */
 function fieldLabel(name: string): string {
-  return /^[!#$&'+,./0-9:;<=>?@A-Z^_`a-z|~-]+$/.test(name) ? name : JSON.stringify(name);
+  if (/^[!#$&'+,./0-9:;<=>?@A-Z^_`a-z|~-]+$/.test(name)) return name;
+  return `"${name.replace(/["\\]/g, '\\$&')}"`;
 }
