@@ -53,7 +53,9 @@ describe('before login', () => {
       C: a FROB {5}
       S: a BAD Unknown command FROB
       C: b APPEND INBOX {5}
-      S: b BAD APPEND is for the authenticated state (RFC 9051 section 3)`;
+      S: b BAD APPEND is for the authenticated state (RFC 9051 section 3)
+      C: a+b NOOP
+      S: * BAD Expected a space, found "+" at octet 2`;
   });
 
   it('parentheses nested 10,000 deep are refused without recursion', async () => {

@@ -240,7 +240,9 @@ export class Connection implements Talk {
 
   #begin(line: Buffer): Begun {
     const read = new Reader(line);
-    this.#tag = read.tag();
+    const tag = read.tag();
+    // Of what is no tag the first letters are none either: `a+b` is answered with `*`.
+    if (read.atEnd || read.next === ' ') this.#tag = tag;
     read.sp();
     let name = read.keyword('a command');
     const uid = name === 'UID';

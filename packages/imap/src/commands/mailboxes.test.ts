@@ -191,6 +191,9 @@ describe('STATUS, NAMESPACE, CAPABILITY, ENABLE, ID', () => {
       S: a OK STATUS completed
       C: b STATUS nope (MESSAGES)
       S: b NO [NONEXISTENT] There is no such mailbox
+      C: b2 STATUS a (MESSAGES UNSEEN messages)
+      S: * STATUS a (MESSAGES 2 UNSEEN 1)
+      S: b2 OK STATUS completed
       C: c STATUS a (FOO)
       S: c BAD Unknown STATUS item FOO
       C: d STATUS a ()

@@ -38,6 +38,7 @@ describe('SEARCH', () => {
       ['SINCE 3-Jan-2026', ' 3 4'],
       ['LARGER 2000', ' 3'],
       ['SMALLER 2000', ' 1 2 4'],
+      ['SMALLER 9223372036854775807', ' 1 2 3 4'],
       ['2:3', ' 2 3'],
       ['UID 3:*', ' 3 4'],
       ['UID 9', ''],
@@ -128,7 +129,7 @@ describe('SEARCH', () => {
   it('RETURN chooses what is told (RFC 9051 section 6.4.4)', async () => {
     const talk = await clients(1, { INBOX });
     await talk`
-      C: a1 SEARCH RETURN (MIN MAX COUNT ALL) OR SEEN FLAGGED
+      C: a1 SEARCH RETURN (MIN MAX COUNT MIN ALL) OR SEEN FLAGGED
       S: * ESEARCH (TAG "a1") MIN 1 MAX 3 COUNT 3 ALL 1:3
       S: a1 OK SEARCH completed
       C: b UID SEARCH RETURN () UNSEEN

@@ -24,7 +24,7 @@ export const search = command({
     let returns: SearchReturn[] | undefined;
     if (read.skipWord('RETURN')) {
       read.sp();
-      returns = read.list(
+      const rows = read.list(
         () => {
           const name = read.keyword('a return option');
           const row = dialect.searchReturns.get(name);
@@ -33,6 +33,8 @@ export const search = command({
         },
         { empty: true },
       );
+      // "any return item name SHOULD appear only once in an ESEARCH response" (RFC 9051 section 7.3.4).
+      returns = [...new Set(rows)];
       read.sp();
     }
     return { returns, program: readProgram(read, { dialect, limits }) };

@@ -27,12 +27,13 @@ export const status = command({
 });
 
 export function readStatusItems(read: Reader, dialect: Dialect): StatusItem[] {
-  return read.list(() => {
+  const items = read.list(() => {
     const name = read.keyword('a STATUS item');
     const item = dialect.statusItems.get(name);
     if (!item) throw new Problem(`Unknown STATUS item ${name.slice(0, 32)}`);
     return item;
   });
+  return [...new Set(items)];
 }
 
 export async function writeStatus(

@@ -70,6 +70,11 @@ describe('CONDSTORE', () => {
       S: * OK [HIGHESTMODSEQ 4] Highest modification sequence
       S: * SEARCH 2 3 (MODSEQ 4)
       S: a OK SEARCH completed
+      C: w SEARCH MODSEQ "/flags/\\seen" some 3
+      S: w BAD Expected priv, shared or all
+      C: v SEARCH MODSEQ 9223372036854775807
+      S: * SEARCH
+      S: v OK SEARCH completed
       C: x SEARCH MODSEQ 3 OR MODSEQ 2 SEEN
       S: * SEARCH 2 3 (MODSEQ 4)
       S: x OK SEARCH completed

@@ -4,8 +4,12 @@ import type { Extension, FetchPart, SearchExtra } from '../extension.ts';
 import type { Respond } from '../respond.ts';
 import type { Rows } from '../rows.ts';
 import type { View } from '../view.ts';
+import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
 import type { Writer } from '../wire/writer.ts';
+
+/** `entry-type-req` (RFC 7162 section 7). */
+const entryTypes = ['PRIV', 'SHARED', 'ALL'];
 
 function modSeqOf({ block, row }: Rows): number {
   return block.modSeq[row] as number;
@@ -34,7 +38,7 @@ const highest: SearchExtra = {
 
 function modSeqValue(read: Reader): ModSeq {
   read.sp();
-  return read.number('a modification sequence') as ModSeq;
+  return read.number64('a modification sequence') as ModSeq;
 }
 
 function tellHighest({ snapshot }: View, respond: Respond): void {
@@ -94,10 +98,11 @@ export const condstore: Extension = {
         if (read.next === '"') {
           read.string();
           read.sp();
-          read.keyword('priv, shared or all');
+          const type = read.keyword('priv, shared or all');
+          if (!entryTypes.includes(type)) throw new Problem('Expected priv, shared or all');
           read.sp();
         }
-        const least = read.number('a modification sequence');
+        const least = read.number64('a modification sequence');
         tell(highest);
         return { kind: 'columns', on: () => (rows) => modSeqOf(rows) >= least };
       },

@@ -48,9 +48,11 @@ export function readSection(read: Reader): Section {
 
 export function readPartial(read: Reader): Partial | undefined {
   if (!read.skip('<')) return undefined;
-  const origin = read.number('the origin of a part');
+  const origin = read.number64('the origin of a part');
   read.expect('.');
-  const count = read.nzNumber('the length of a part');
+  // nz-number64
+  if (read.next === '0') throw read.problem('the length of a part');
+  const count = read.number64('the length of a part');
   read.expect('>');
   return { origin, count };
 }

@@ -128,12 +128,12 @@ export const searchKeys: readonly SearchKey[] = [
   sentDay('SENTSINCE', (day) => ({ sentSince: day })),
   withArgument(
     'LARGER',
-    (read) => read.number(),
+    (read) => read.number64(),
     (size) => rowTest(({ block, row }) => (block.size[row] as number) > size),
   ),
   withArgument(
     'SMALLER',
-    (read) => read.number(),
+    (read) => read.number64(),
     (size) => rowTest(({ block, row }) => (block.size[row] as number) < size),
   ),
   ...['BCC', 'CC', 'FROM', 'SUBJECT', 'TO'].map(header),

@@ -121,6 +121,20 @@ describe('number', () => {
     refuses('9007199254740992', (r) => r.number());
     refuses('1'.repeat(1000), (r) => r.number());
   });
+
+  it('of 64 bits is cut where nothing reaches (RFC 7162 section 7, mod-sequence-value)', () => {
+    for (const [text, value] of [
+      ['917', 917],
+      ['9223372036854775807', 2 ** 53 - 1],
+      ['1'.repeat(1000), 2 ** 53 - 1],
+    ] as const) {
+      assert.equal(
+        read(text, (r) => r.number64()),
+        value,
+      );
+    }
+    refuses('x', (r) => r.number64());
+  });
 });
 
 describe('lists', () => {

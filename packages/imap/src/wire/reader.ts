@@ -155,7 +155,7 @@ export class Reader {
     return true;
   }
 
-  /** `number` and `number64`: up to 2^53 - 1. */
+  /** `number`, up to 2^53 - 1. */
   number(expected = 'a number'): number {
     const start = this.#at;
     const text = this.#run(DIGIT, expected);
@@ -165,6 +165,11 @@ export class Reader {
       throw this.problem(`${expected} that is not so large`);
     }
     return value;
+  }
+
+  /** `number64` and `mod-sequence-valzer`: what is above 2^53 - 1, which nothing here reaches, is 2^53 - 1. */
+  number64(expected = 'a number'): number {
+    return Math.min(Number(this.#run(DIGIT, expected)), Number.MAX_SAFE_INTEGER);
   }
 
   nzNumber(expected = 'a number above 0'): number {
