@@ -93,7 +93,11 @@ describe('CREATE, DELETE, RENAME', () => {
       C: c RENAME nope z
       S: c NO [NONEXISTENT] There is no such mailbox
       C: d RENAME ab x
-      S: d NO [ALREADYEXISTS] Mailbox already exists`;
+      S: d NO [ALREADYEXISTS] Mailbox already exists
+      C: e RENAME ab ab/
+      S: e NO [ALREADYEXISTS] Mailbox already exists
+      C: f RENAME INBOX inbox
+      S: f NO [ALREADYEXISTS] Mailbox already exists`;
   });
 
   it('RENAME of a level without a mailbox renames what is below', async () => {

@@ -20,6 +20,11 @@ export const rename = command({
     const { store, account } = session;
     const mailboxes = await store.mailboxes(account.id);
     const name = args.to.endsWith(DELIMITER) ? args.to.slice(0, -1) : args.to;
+    // "It is an error to attempt to rename ... to a mailbox name that already exists" (RFC 9051 section 6.3.6): its own, and
+    // one into which those below a mere level would go, too.
+    if (mailboxes.some((info) => info.name === name)) {
+      throw new MailError('ALREADYEXISTS', 'Mailbox already exists');
+    }
     // "If the server's hierarchy separator character appears in the new mailbox name, the server SHOULD create any superior
     // hierarchical names that are needed" (RFC 9051 section 6.3.6).
     const parents = await missingParents(session, name);
