@@ -49,6 +49,6 @@ export function permanentFlags(snapshot: MailboxSnapshot): readonly [code: strin
     : [`PERMANENTFLAGS (${names} \\*)`, 'Flags and new keywords are kept'];
 }
 
-export function isFull({ flagNames }: MailboxSnapshot): boolean {
+function isFull({ flagNames }: MailboxSnapshot): boolean {
   return flagNames.length >= MAX_FLAGS;
 }

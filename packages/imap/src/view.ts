@@ -17,7 +17,7 @@ import {
   type UidRanges,
 } from '@mail-server-kit/core';
 import { difference } from './difference.ts';
-import { FlagTexts, isFull, permanentFlags } from './flag-texts.ts';
+import { flagNamesOf, FlagTexts, permanentFlags } from './flag-texts.ts';
 import type { Recent } from './recent.ts';
 import type { Respond } from './respond.ts';
 import { lowerBound, Positions, Rows } from './rows.ts';
@@ -239,9 +239,11 @@ export class View {
   async report(respond: Respond, wording: Wording, report: Report): Promise<void> {
     const before = this.snapshot;
     if (this.#stale) await this.#look();
-    // "the server MUST send a new PERMANENTFLAGS response code without the special flag \*" (RFC 9051 section 7.1).
-    if (!this.readOnly && isFull(this.snapshot) && !isFull(before)) {
-      respond.code(...permanentFlags(this.snapshot));
+    // A keyword is named before a FETCH response shows it: FLAGS is the list of those that may come (RFC 9051 section
+    // 7.3.5). When no more fit, the code without \* is a MUST (section 7.1).
+    if (this.snapshot.flagNames.length > before.flagNames.length) {
+      respond.untagged(`FLAGS (${flagNamesOf(this.snapshot)})`);
+      if (!this.readOnly) respond.code(...permanentFlags(this.snapshot));
     }
     if (report.expunges && this.#gone.length > 0) await this.#reportGone(respond);
     const { messages } = this;

@@ -8,6 +8,8 @@ describe('APPEND', () => {
       C: a APPEND INBOX (\Seen work) "17-Jul-1996 02:44:25 -0700" {12}
       S: + OK
       C: a: b${'\r\n\r\n'}text
+      S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft work)
+      S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft work \*)] Flags and new keywords are kept
       S: * 1 EXISTS
       S: * 1 RECENT
       S: a OK [APPENDUID 1 1] APPEND completed

@@ -158,6 +158,8 @@ describe('SEARCH', () => {
       S: * ESEARCH (TAG "d") UID MIN 2
       S: d OK UID SEARCH completed
       C: e UID STORE $ +FLAGS.SILENT (x)
+      S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft work x)
+      S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft work x \*)] Flags and new keywords are kept
       S: e OK UID STORE completed
       C: f SEARCH KEYWORD x
       S: * SEARCH 2

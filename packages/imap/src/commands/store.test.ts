@@ -6,6 +6,8 @@ describe('STORE', () => {
     const talk = await clients(1, { INBOX: [plain, plain] });
     await talk`
       C: a STORE 1:2 +FLAGS (\Seen $Forwarded)
+      S: * FLAGS (\Answered \Flagged \Deleted \Seen \Draft $Forwarded)
+      S: * OK [PERMANENTFLAGS (\Answered \Flagged \Deleted \Seen \Draft $Forwarded \*)] Flags and new keywords are kept
       S: * 1 FETCH (FLAGS (\Seen $Forwarded))
       S: * 2 FETCH (FLAGS (\Seen $Forwarded))
       S: a OK STORE completed
@@ -56,9 +58,11 @@ describe('STORE', () => {
     const all = String.raw`\Answered \Flagged \Deleted \Seen \Draft ${names}`;
     await talk`
       C1: a STORE 1 +FLAGS.SILENT (${names})
+      S1: * FLAGS (${all})
       S1: * OK [PERMANENTFLAGS (${all})] No more keywords fit
       S1: a OK STORE completed
       C2: b NOOP
+      S2: * FLAGS (${all})
       S2: * OK [PERMANENTFLAGS (${all})] No more keywords fit
       S2: * 1 FETCH (FLAGS (${names}))
       S2: b OK NOOP completed
