@@ -499,6 +499,18 @@ it('the index of the culprit and the results are those of what was asked for', a
   assert.equal(rightsOf(made, guest), 'lik');
 });
 
+it('what is staged is read by whoever staged it, and nobody else', async () => {
+  const { theirs, mine, own } = await world(undefined);
+  const staged = await theirs.stage([sampleMessages.plain]);
+  assert.deepEqual(
+    Buffer.concat(await drained(theirs.read(staged))),
+    Buffer.from(sampleMessages.plain),
+  );
+  assert.equal(await outcome(drained(mine.read(staged))), 'NONEXISTENT');
+  await theirs.commit([message(own, [], [staged])]);
+  assert.equal(await outcome(drained(theirs.read(staged))), 'NONEXISTENT');
+});
+
 it('closing what a session has closes nothing', async () => {
   const { theirs, mine, shared } = await world(undefined);
   await theirs.close();

@@ -285,7 +285,9 @@ export type Query =
 /** What holds octets. */
 export type Source =
   | { readonly snapshot: MailboxSnapshot; readonly uid: Uid }
-  | { readonly space: string; readonly key: string };
+  | { readonly space: string; readonly key: string }
+  /** What is staged, before a commit names it: for whoever staged it, and nobody else. */
+  | { readonly stage: StageId };
 
 /** What a store can do beyond the duty; a protocol announces accordingly. */
 export type Ability = 'search' | 'threads' | 'undelete' | 'encryption';
@@ -308,12 +310,16 @@ export interface MailStore {
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options?: { sizeHint?: number; limit?: number },
   ): Promise<Stage>;
-  /** Frees a stage that no commit named. Harmless if it is gone. */
+  /**
+   * Frees a stage that no commit has used up. Harmless if it is gone, or if a commit whose outcome is UNKNOWN was made after
+   * all. Whoever staged it does this after an error, or its octets stay staged.
+   */
   discard(stage: StageId): Promise<void>;
 
   /**
    * Applies `writes` in order as one: all or none, for any number of accounts. Resolves once they are durable; only then
-   * anybody sees them. Stages named by it are used up, whatever the outcome, except UNKNOWN and UNAVAILABLE.
+   * anybody sees them. Stages named by it are used up when it succeeds; after any error they are still there, to be committed
+   * again (without the culprit, say) or discarded.
    * `id` makes a repeat harmless: for an hour the same id gives the first result again, also after a restart.
    * @throws MailError NONEXISTENT, ALREADYEXISTS, OVERQUOTA, TOOBIG, CONFLICT, LIMIT, CANNOT with `write` = index of the culprit;
    *   UNAVAILABLE: nothing was written; UNKNOWN: ask again with the same id
@@ -346,7 +352,7 @@ export interface MailStore {
   ): AsyncIterable<readonly Row[]>;
   /**
    * Octets `start` (included) to `end` (excluded); beyond the end there are none. Ending the iteration early frees everything.
-   * @throws MailError NONEXISTENT, EXPUNGED, CORRUPTION
+   * @throws MailError NONEXISTENT (also of a stage that is used up or discarded), EXPUNGED, CORRUPTION
    */
   read(source: Source, start?: number, end?: number): AsyncIterable<Uint8Array>;
 

@@ -1,3 +1,4 @@
+import { MailError } from '../errors.ts';
 import type { AccountId, Cursor, EmailId, MailboxId, ModSeq, StageId, Uid } from '../numbers.ts';
 import type {
   Ability,
@@ -25,6 +26,8 @@ export class GuardedStore implements MailStore {
   readonly #store: MailStore;
   readonly #actor: Actor;
   readonly #mailboxId: () => MailboxId;
+  /** What was staged through it. The names are easily guessed, and the octets of others are none of its business. */
+  readonly #stages = new Set<StageId>();
   readonly search?: NonNullable<MailStore['search']>;
 
   constructor(store: MailStore, actor: AccountId, acls: AclCache, mailboxId: () => MailboxId) {
@@ -39,18 +42,27 @@ export class GuardedStore implements MailStore {
     return this.#store.abilities;
   }
 
-  stage(
+  async stage(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options?: { sizeHint?: number; limit?: number },
   ): Promise<Stage> {
-    return this.#store.stage(octets, options);
+    const staged = await this.#store.stage(octets, options);
+    this.#stages.add(staged.stage);
+    return staged;
   }
 
-  discard(stage: StageId): Promise<void> {
-    return this.#store.discard(stage);
+  async discard(stage: StageId): Promise<void> {
+    this.#stages.delete(stage);
+    await this.#store.discard(stage);
   }
 
   async commit(writes: readonly Write[], options?: { id?: string }): Promise<Commit> {
+    const commit = await this.#commit(writes, options);
+    for (const stage of stagesOf(writes)) this.#stages.delete(stage);
+    return commit;
+  }
+
+  async #commit(writes: readonly Write[], options?: { id?: string }): Promise<Commit> {
     const actor = this.#actor;
     if (!onlyOwn(writes, actor)) {
       const checked = await checkWrites(writes, {
@@ -132,6 +144,9 @@ export class GuardedStore implements MailStore {
   }
 
   read(source: Source, start?: number, end?: number): AsyncIterable<Uint8Array> {
+    if ('stage' in source) {
+      return this.#stages.has(source.stage) ? this.#store.read(source, start, end) : notStaged();
+    }
     const snapshot = 'snapshot' in source ? source.snapshot : undefined;
     const octets = () => this.#store.read(source, start, end);
     return snapshot?.account === this.#actor.id ? octets() : this.#afterwards(snapshot, octets);
@@ -218,6 +233,17 @@ export class GuardedStore implements MailStore {
 /** What LIST may tell, without what takes the right to STATUS (RFC 4314 section 4). */
 function withoutStatus(info: MailboxInfo): MailboxInfo {
   return { ...info, messages: 0, unseen: 0, deleted: 0, octets: 0 };
+}
+
+function* stagesOf(writes: readonly Write[]): Generator<StageId, void> {
+  for (const write of writes) {
+    const content = ('content' in write && write.content) || [];
+    for (const slice of content) if ('stage' in slice) yield slice.stage;
+  }
+}
+
+async function* notStaged(): AsyncGenerator<never, void> {
+  throw new MailError('NONEXISTENT', 'Nothing is staged under this name');
 }
 
 async function* refusing(): AsyncGenerator<never, void> {

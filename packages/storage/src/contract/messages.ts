@@ -458,8 +458,8 @@ export function messagePromises({ describe, it }: Runner, open: Open): void {
     );
 
     it(
-      'are used up by a commit, also by one that fails',
-      withStore(open, async ({ store, append, write }) => {
+      'are used up by a commit that succeeds, and still there after one that fails',
+      withStore(open, async ({ store, append, write, open: look }) => {
         const first = await store.stage([octets('a')]);
         await append([first]);
         await fails(append([first]), 'UNAVAILABLE', 0);
@@ -469,7 +469,42 @@ export function messagePromises({ describe, it }: Runner, open: Open): void {
           'NONEXISTENT',
           0,
         );
+        const uid = await append([second]);
+        assert.equal(await readText(store, { snapshot: await look(), uid }), 'b');
         await fails(append([second]), 'UNAVAILABLE', 0);
+      }),
+    );
+
+    it(
+      'are used up by a repeat of a commit that was made',
+      withStore(open, async ({ store, inbox }) => {
+        const appended = async () => {
+          const { stage } = await store.stage([octets('a')]);
+          const write = { op: 'append' as const, mailbox: inbox, ...message([{ stage }]) };
+          await store.commit([write], { id: 'x' });
+          return stage;
+        };
+        for (const stage of [await appended(), await appended()]) {
+          await fails(collect(store.read({ stage })), 'NONEXISTENT');
+        }
+      }),
+    );
+
+    it(
+      'can be read until they are used up or discarded: NONEXISTENT',
+      withStore(open, async ({ store, append }) => {
+        const large = 'x'.repeat(99_999);
+        const first = await store.stage([octets('ab'), octets('cde'), octets(large)]);
+        assert.equal(await collect(store.read(first)), `abcde${large}`);
+        assert.equal(await collect(store.read(first, 1, 4)), 'bcd');
+        assert.equal(await collect(store.read(first, 100_003)), 'x');
+        assert.equal(await collect(store.read(first, 200_000)), '');
+        await append([first]);
+        await fails(collect(store.read(first)), 'NONEXISTENT');
+        const second = await store.stage([octets('c')]);
+        await store.discard(second.stage);
+        await fails(collect(store.read(second)), 'NONEXISTENT');
+        await fails(collect(store.read({ stage: 'never-was' as StageId })), 'NONEXISTENT');
       }),
     );
 

@@ -7,7 +7,6 @@ import {
   MailError,
   ascending,
   intersect,
-  isMailError,
   normalize,
   subtract,
   type Ability,
@@ -142,8 +141,10 @@ export class StateStore implements MailStore {
     if (this.#closing) return Promise.reject(closed());
     const first = id === undefined ? undefined : this.#known(id);
     if (first) {
-      for (const stage of stagesOf(writes)) this.medium.discard(stage);
-      return first;
+      return first.then((commit) => {
+        this.#useUp(writes);
+        return commit;
+      });
     }
     const commit = new Promise<Commit>((resolve, reject) => {
       this.#queue.push({ writes, id, resolve, reject });
@@ -169,7 +170,6 @@ export class StateStore implements MailStore {
       try {
         if (!this.#take(next)) return;
       } catch (error) {
-        if (!isMailError(error, 'UNAVAILABLE')) this.#useUp(next.writes);
         next.reject(error);
       }
       this.#queue.shift();
@@ -328,6 +328,11 @@ export class StateStore implements MailStore {
   }
 
   #pieces(source: Source): readonly Piece[] {
+    if ('stage' in source) {
+      const stage = this.medium.stage(source.stage);
+      if (!stage) throw new MailError('NONEXISTENT', 'Nothing is staged under this name');
+      return stage.pieces;
+    }
     if ('space' in source) {
       const record = this.#record(source.space, source.key);
       if (!record) throw new MailError('NONEXISTENT', 'No such record');
