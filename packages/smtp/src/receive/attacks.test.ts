@@ -1,7 +1,7 @@
 /** What the field was broken by, as exact octets: smuggling, lines without end, floods, states that do not fit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { turn } from '@mail-server-kit/core/testing';
+import { duplexPair, turn } from '@mail-server-kit/core/testing';
 import { anna, bert, idAt, lines, settled, world } from './fixtures/world.ts';
 
 const envelope = lines(
@@ -345,6 +345,20 @@ describe('slow clients', () => {
     await clock.advance(60_000);
     expect(said).toBe('220 mx.example.net ESMTP\r\n421 4.4.2 Timeout\r\n');
   });
+});
+
+it('a connection that the client ended is gone after five seconds, even if it never says that it closed', async () => {
+  const { server, clock } = await world();
+  const [ours, theirs] = duplexPair();
+  // As a TLS socket does that is reset while a reply waits to be written.
+  theirs._final = () => {};
+  server.connect(theirs, { remoteAddress: '192.0.2.1' });
+  ours.resume().end('NOOP\r\n');
+  await clock.advance(4900);
+  expect(theirs.destroyed).toBe(false);
+  await clock.advance(100);
+  expect(theirs.destroyed).toBe(true);
+  await server.drain();
 });
 
 describe('a client that reads nothing', () => {

@@ -37,6 +37,9 @@ const unknown = reply(500, '5.5.1', 'Command not recognized');
 const refusedSession = reply(503, '5.5.1', 'No service for you, only QUIT');
 type Answer = Reply | undefined | Promise<Reply | undefined>;
 
+/** Milliseconds for what is still on its way to a client that ended. */
+const END_TIME = 5000;
+
 const closing = (enhanced: string, text: string): Reply => ({
   ...reply(421, enhanced, text),
   close: true,
@@ -70,6 +73,7 @@ export class Connection extends SMTPConnection {
   #working = false;
   #badCommands = 0;
   #corked = false;
+  #cancelEnd = () => {};
   readonly #patience: Patience;
 
   constructor(
@@ -125,6 +129,7 @@ export class Connection extends SMTPConnection {
   override init(): void {
     if (this.secure) this.#secured();
     this._setListeners(() => {
+      this.#endsWith(this._socket);
       const refused = this.#host.admit(this);
       if (refused) return this.#send({ ...refused, close: true });
       const delay = this.#host.greetingDelay(this.remoteAddress);
@@ -315,6 +320,7 @@ export class Connection extends SMTPConnection {
 
   override upgrade(callback: () => void, secureCallback?: () => void): void {
     super.upgrade(callback, () => {
+      this.#endsWith(this._socket);
       this.#secured();
       secureCallback?.();
     });
@@ -345,6 +351,17 @@ export class Connection extends SMTPConnection {
     return { what: body || waits ? 'waits for us' : 'commands' };
   }
 
+  /**
+   * A client that has sent its last octet gets no more replies: Node ends our side too, and closes. But a TLS socket that is
+   * reset while a reply waits to be written never says that it closed; it would stay open, and count, until the time for
+   * idle clients is over.
+   */
+  #endsWith(socket: Socket): void {
+    socket.once('end', () => {
+      this.#cancelEnd = this.#settings.clock.after(END_TIME, () => socket.destroy());
+    });
+  }
+
   override close(): void {
     super.close();
     this.#giveUp();
@@ -354,6 +371,7 @@ export class Connection extends SMTPConnection {
     super._onClose();
     this.#giveUp();
     this.#patience.end();
+    this.#cancelEnd();
     this.#host.gone(this);
   }
 

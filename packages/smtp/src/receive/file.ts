@@ -23,8 +23,8 @@ interface Planned {
 }
 
 /**
- * Who did not get it, with the reason. A commit that fails has used up the stage (store.ts), so then nobody has it:
- * whoever is not to blame is asked to come again. It takes a mailbox that fills up at the very last moment.
+ * Who did not get it, with the reason. Where a mailbox fills up at the very last moment, LMTP can tell its owner's sender
+ * and file it for the others (RFC 2033 section 4.2); with the single answer of SMTP nobody has it then (separated.ts).
  */
 export async function file(
   session: Session,
@@ -32,24 +32,27 @@ export async function file(
   message: Received,
   addressed: readonly Addressed[],
 ): Promise<ReadonlyMap<Accepted, Reply>> {
-  const planned = await plan(session, transaction, message, addressed);
-  try {
-    await commit(session, planned, message.id);
-    return new Map();
-  } catch (error) {
-    // What the cache says about mailboxes may be older than the store.
-    if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, addressed);
-    if (isMailError(error, 'UNKNOWN')) message.unknown();
-    const culprits = ownersOf(planned, error);
-    const answer = answerTo(session, message, error);
-    const all = culprits.length === 0;
-    return new Map(
-      addressed.map(({ recipient }) => [
-        recipient,
-        all || culprits.includes(recipient) ? answer : ourFault,
-      ]),
-    );
+  const refused = new Map<Accepted, Reply>();
+  for (let left = addressed; left.length > 0;) {
+    const planned = await plan(session, transaction, message, left);
+    try {
+      await commit(session, planned, message.id);
+      return refused;
+    } catch (error) {
+      // What the cache says about mailboxes may be older than the store.
+      if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, left);
+      const culprits = new Set(ownersOf(planned, error));
+      const others = left.filter(({ recipient }) => !culprits.has(recipient));
+      const answer = answerTo(session, message, error);
+      for (const recipient of culprits) refused.set(recipient, answer);
+      left = session.settings.kind === 'lmtp' && culprits.size > 0 ? others : [];
+      if (left.length > 0) continue;
+      for (const { recipient } of others) {
+        refused.set(recipient, culprits.size > 0 ? ourFault : answer);
+      }
+    }
   }
+  return refused;
 }
 
 async function plan(

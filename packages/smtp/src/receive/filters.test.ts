@@ -158,7 +158,7 @@ describe('filters', () => {
     expect(JSON.parse(Buffer.from(record!.value).toString())).toEqual({ size: 20, by: '192.0.2' });
   });
 
-  it('read a large message too, from a file without a name', async () => {
+  it('read a large message too', async () => {
     const { dial } = await world({
       filters: [
         {

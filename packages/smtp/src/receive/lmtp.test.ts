@@ -83,7 +83,7 @@ describe('LMTP', () => {
     expect([(await mail(anna)).length, (await mail(bert)).length]).toEqual([1, 0]);
   });
 
-  it('one that fills up at the very last moment makes the others come again', async () => {
+  it('nor does one that fills up at the very last moment', async () => {
     const { talk, mail, store } = await greeted({ store: createMemoryStore() });
     await store.commit([{ op: 'setAccount', account: account('bert'), limits: { octets: 60 } }]);
     // As if it had been empty when it was asked.
@@ -98,9 +98,9 @@ describe('LMTP', () => {
       S: 354 End data with <CR><LF>.<CR><LF>
       C: Subject: a
       C: .
-      S: 451 4.3.0 Local error in processing, try again later
+      S: 250 2.0.0 Accepted as ${idAt(0)}
       S: 452 4.2.2 The mailbox is full`;
-    expect([(await mail(anna)).length, (await mail(bert)).length]).toEqual([0, 0]);
+    expect([(await mail(anna)).length, (await mail(bert)).length]).toEqual([1, 0]);
   });
 
   it('a filter of one recipient answers for that one only', async () => {

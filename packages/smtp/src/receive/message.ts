@@ -10,7 +10,6 @@ import { createPass, tooBig } from './pass.ts';
 import { ourFault, Refused, reply, type Reply } from './reply.ts';
 import { clientOf, type Accepted, type Session, type Transaction } from './session.ts';
 import type { Settings } from './settings.ts';
-import { createSpool, type Spool } from './spool.ts';
 import { missingFields, received, returnPath } from './trace.ts';
 import type { Tags } from './filters.ts';
 
@@ -27,8 +26,6 @@ export interface Received {
   /** What is put on top: at final delivery `path` and `trace`, for a relay `trace` alone. */
   readonly path: string;
   readonly trace: string;
-  /** Nobody knows whether the commit that names the stage was made. */
-  readonly unknown: () => void;
 }
 
 const differ = reply(
@@ -43,18 +40,15 @@ export async function receiveMessage(
   transaction: Transaction,
   body: Body,
 ): Promise<Outcome> {
-  const { store, run, random, clock, hostname, maxMessageOctets } = session.settings;
+  const { store, random, clock, hostname, maxMessageOctets } = session.settings;
   const id = Buffer.from(random.bytes(16)).toString('hex');
-  const spool = run.has('message') || run.has('deliver') ? createSpool() : undefined;
   const { account } = session;
   const pass = createPass({
     settings: session.settings,
-    spool,
     addition: account && ((header) => missingFields(header, { id, hostname, time: clock.now() })),
   });
   const { size } = transaction.envelope;
   let stage: Stage | undefined;
-  let isUnknown = false;
   try {
     stage = await store.stage(pass.octets(body), {
       limit: maxMessageOctets,
@@ -74,9 +68,8 @@ export async function receiveMessage(
         envelope: transaction.envelope,
         recipient: only?.recipient.forwardPath,
       }),
-      unknown: () => (isUnknown = true),
     };
-    return await decide(session, transaction, message, spool);
+    return await decide(session, transaction, message);
   } catch (error) {
     // A store that is full or closed refuses before it reads: then nobody else says that the octets are not wanted.
     body.leave();
@@ -86,11 +79,11 @@ export async function receiveMessage(
     if (!body.aborted) logFault(session, 'message failed', id, error);
     return { refused: ourFault };
   } finally {
-    if (stage && !isUnknown)
+    // After a commit there is nothing left of it; nor does it take from one of which nobody knows whether it was made.
+    if (stage)
       await store
         .discard(stage.stage)
         .catch((error) => logFault(session, 'discard failed', id, error));
-    await spool?.close().catch((error) => logFault(session, 'spool failed', id, error));
   }
 }
 
@@ -99,29 +92,28 @@ async function decide(
   session: Session,
   transaction: Transaction,
   message: Received,
-  spool: Spool | undefined,
 ): Promise<Outcome> {
   const { settings } = session;
   const accepted = reply(250, '2.0.0', `Accepted as ${message.id}`);
   const { recipients } = transaction;
-  const toFilter = spool && viewFor(session, transaction, message, spool);
-  const seen = toFilter && (await settings.run.stage('message', toFilter));
-  if (seen?.refused) return { refused: seen.refused };
+  const toFilter = viewFor(session, transaction, message);
+  const seen = await settings.run.stage('message', toFilter);
+  if (seen.refused) return { refused: seen.refused };
 
   const replies = new Map<Accepted, Reply>();
   const addressed: Addressed[] = [];
   for (const recipient of recipients) {
     const { recipient: of } = recipient;
-    const own = toFilter && (await settings.run.stage('deliver', { ...toFilter, recipient: of }));
+    const own = await settings.run.stage('deliver', { ...toFilter, recipient: of });
     const tags: readonly Tags[] = [
       ...transaction.tags,
       ...recipient.tags,
-      ...(seen?.tags ?? []),
-      ...(own?.tags ?? []),
+      ...seen.tags,
+      ...own.tags,
     ];
-    const gone = seen?.discard || own?.discard || transaction.discard || recipient.discard;
+    const gone = seen.discard || own.discard || transaction.discard || recipient.discard;
     const full = gone ? undefined : await doesNotFit(settings, recipient, sizeOf(message, tags));
-    const refused = own?.refused ?? full;
+    const refused = own.refused ?? full;
     if (refused) {
       replies.set(recipient, refused);
       continue;
@@ -196,13 +188,12 @@ function viewFor(
   session: Session,
   { envelope, recipients }: Transaction,
   { stage }: Received,
-  spool: Spool,
 ): MessageToFilter {
   return {
     client: clientOf(session),
     envelope: { ...envelope, recipients: recipients.map(({ recipient }) => recipient) },
     size: stage.size,
-    read: (start, end) => spool.read(start, end),
+    read: (start, end) => session.settings.store.read({ stage: stage.stage }, start, end),
   };
 }
 

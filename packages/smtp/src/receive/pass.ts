@@ -1,6 +1,6 @@
 /**
- * The one pass over the octets of a message: line ends checked, size and hops counted, MIME structure scanned, a copy
- * kept for filters if any wants to read it; and on to the store.
+ * The one pass over the octets of a message: line ends checked, size and hops counted, MIME structure scanned; and on to
+ * the store.
  */
 import { createScanner } from '@mail-server-kit/mime';
 import type { Facts } from '@mail-server-kit/core';
@@ -9,7 +9,6 @@ import { HeaderWatch } from './header.ts';
 import { createLineEnds } from './line-ends.ts';
 import { Refused, reply } from './reply.ts';
 import type { Settings } from './settings.ts';
-import type { Spool } from './spool.ts';
 
 export interface Pass {
   /** The octets to be stored. @throws Refused, and what ended the body */
@@ -24,12 +23,11 @@ export function tooBig(limit: number) {
 
 export interface PassOptions {
   readonly settings: Settings;
-  readonly spool: Spool | undefined;
   /** Fields to put in front, known once the header has passed. */
   readonly addition: ((header: HeaderWatch) => string) | undefined;
 }
 
-export function createPass({ settings, spool, addition }: PassOptions): Pass {
+export function createPass({ settings, addition }: PassOptions): Pass {
   const { maxMessageOctets, limits } = settings;
   const header = new HeaderWatch();
   const lineEnds = createLineEnds(settings.bareLineEnds);
@@ -56,9 +54,8 @@ export function createPass({ settings, spool, addition }: PassOptions): Pass {
     return octets;
   }
 
-  async function take(octets: Buffer): Promise<Buffer> {
+  function take(octets: Buffer): Buffer {
     scanner.write(octets);
-    await spool?.write(octets);
     return octets;
   }
 
@@ -69,11 +66,11 @@ export function createPass({ settings, spool, addition }: PassOptions): Pass {
         if (octets.length === 0) continue;
         look(octets);
         if (held === undefined) {
-          yield await take(octets);
+          yield take(octets);
           continue;
         }
         held.push(octets);
-        if (header.over) yield await take(release());
+        if (header.over) yield take(release());
       }
       const last = lineEnds.end();
       if (last !== undefined) look(last);
@@ -81,7 +78,7 @@ export function createPass({ settings, spool, addition }: PassOptions): Pass {
         held === undefined ? Buffer.alloc(0) : release(),
         last ?? Buffer.alloc(0),
       ]);
-      if (rest.length > 0) yield await take(rest);
+      if (rest.length > 0) yield take(rest);
     },
     facts: () => scanner.finish(),
   };
