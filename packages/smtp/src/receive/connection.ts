@@ -5,7 +5,7 @@
  * the client closes), its commands (no SCRAM, no LMTP replies for repeated recipients, addresses without quotes), and
  * its wait of 100 ms before each greeting.
  */
-import { TLSSocket } from 'node:tls';
+import { TLSSocket, type CipherNameAndProtocol } from 'node:tls';
 import type { Socket } from 'node:net';
 import { channelBindings, isMailError } from '@mail-server-kit/core';
 import type { SMTPServer } from 'smtp-server';
@@ -332,7 +332,9 @@ export class Connection extends SMTPConnection {
     this.#patience.progress();
     const socket = this._socket;
     if (!(socket instanceof TLSSocket)) return;
-    const cipher = socket.getCipher();
+    // Null, whatever its type says, if the client has reset the connection meanwhile.
+    const cipher = socket.getCipher() as CipherNameAndProtocol | null;
+    if (!cipher) return;
     this.#session.tls = {
       protocol: socket.getProtocol() ?? 'TLS',
       cipher: (cipher.standardName ?? cipher.name).replace(/[^\w-]/g, ''),

@@ -7,6 +7,7 @@ import {
   type Write,
 } from '@mail-server-kit/core';
 import { prependHeader } from '@mail-server-kit/mime';
+import { reportDelivery } from './delivered.ts';
 import type { Tags } from './filters.ts';
 import type { Received } from './message.ts';
 import { ourFault, reply, replyOf, type Reply } from './reply.ts';
@@ -19,6 +20,7 @@ export interface Addressed {
 
 interface Planned {
   readonly write: Write;
+  /** Nobody: it is of a report. */
   readonly owners: readonly Accepted[];
 }
 
@@ -33,15 +35,27 @@ export async function file(
   addressed: readonly Addressed[],
 ): Promise<ReadonlyMap<Accepted, Reply>> {
   const refused = new Map<Accepted, Reply>();
+  let withReport = true;
   for (let left = addressed; left.length > 0;) {
     const planned = await plan(session, transaction, message, left);
+    if (withReport) {
+      const report = await reportDelivery(session, transaction, message, left);
+      planned.push(...report.map((write) => ({ write, owners: [] })));
+    }
     try {
       await commit(session, planned, message.id);
       return refused;
     } catch (error) {
       // What the cache says about mailboxes may be older than the store.
       if (isMailError(error, 'NONEXISTENT')) forgetMailboxes(session, left);
-      const culprits = new Set(ownersOf(planned, error));
+      const blamed = blamedBy(planned, error);
+      if (blamed?.owners.length === 0) {
+        // A report that has no room is lost like one that cannot be sent; the message is not to suffer for it.
+        withReport = false;
+        logFailure(session, message, 'warn', 'report not filed', error);
+        continue;
+      }
+      const culprits = new Set(blamed?.owners ?? []);
       const others = left.filter(({ recipient }) => !culprits.has(recipient));
       const answer = answerTo(session, message, error);
       for (const recipient of culprits) refused.set(recipient, answer);
@@ -60,7 +74,7 @@ async function plan(
   { envelope }: Transaction,
   message: Received,
   addressed: readonly Addressed[],
-): Promise<readonly Planned[]> {
+): Promise<Planned[]> {
   const { mailboxes, relay } = session.settings;
   const { path, trace } = message;
   const stage = { stage: message.stage.stage };
@@ -142,32 +156,27 @@ async function commit(
   throw new MailError('UNKNOWN', 'It is not known whether the message was stored, send it again');
 }
 
-function ownersOf(planned: readonly Planned[], error: unknown): readonly Accepted[] {
-  if (
-    !isMailError(error, 'OVERQUOTA', 'TOOBIG', 'LIMIT', 'NONEXISTENT') ||
-    error.write === undefined
-  )
-    return [];
-  return planned[error.write]?.owners ?? [];
+function blamedBy(planned: readonly Planned[], error: unknown): Planned | undefined {
+  const isOfOne = isMailError(error, 'OVERQUOTA', 'TOOBIG', 'LIMIT', 'NONEXISTENT');
+  return isOfOne && error.write !== undefined ? planned[error.write] : undefined;
 }
 
-function answerTo(
-  { settings, connection }: Session,
-  { id, stage }: Received,
-  error: unknown,
-): Reply {
+function answerTo(session: Session, message: Received, error: unknown): Reply {
   if (isMailError(error, 'OVERQUOTA')) return reply(452, '4.2.2', 'The mailbox is full');
   if (isMailError(error, 'TOOBIG')) return replyOf(error);
-  settings.log({
-    level: 'error',
-    service: 'smtp',
-    event: 'commit failed',
-    connection,
-    id,
-    size: stage.size,
-    error,
-  });
+  logFailure(session, message, 'error', 'commit failed', error);
   return ourFault;
+}
+
+function logFailure(
+  { settings, connection }: Session,
+  { id, stage }: Received,
+  level: 'warn' | 'error',
+  event: string,
+  error: unknown,
+): void {
+  const { size } = stage;
+  settings.log({ level, service: 'smtp', event, connection, id, size, error });
 }
 
 function forgetMailboxes({ settings }: Session, addressed: readonly Addressed[]): void {

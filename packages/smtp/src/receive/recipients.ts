@@ -2,12 +2,13 @@
 import {
   addressKey,
   isMailError,
+  type Account,
   type Address,
   type Recipient,
   type Resolution,
 } from '@mail-server-kit/core';
 import { reply, replyOf, type Reply } from './reply.ts';
-import { reversePathOf, type Destination, type Session } from './session.ts';
+import type { Destination, Session } from './session.ts';
 
 /** Aliases of aliases. */
 const MAX_DEPTH = 10;
@@ -22,8 +23,27 @@ const elsewhere = reply(550, '5.7.1', 'This server sends no mail to other domain
 export type Routed =
   { readonly destinations: readonly Destination[] } | { readonly refused: Reply };
 
+/** What is to be routed: the message of the transaction, or a report about it. */
+export interface Origin {
+  readonly reversePath: Address | undefined;
+  readonly account?: Account;
+  /** May send elsewhere. */
+  readonly isKnown: boolean;
+  /** As far as they are known. */
+  readonly octets: number;
+}
+
+export function originOf({ account, transaction }: Session): Origin {
+  const { reversePath, size = 0 } = transaction?.envelope ?? { reversePath: undefined };
+  return { reversePath, isKnown: account !== undefined, octets: size, ...(account && { account }) };
+}
+
 /** @throws MailError UNAVAILABLE, and what the directory, the relay and the store throw */
-export async function routeRecipient(session: Session, recipient: Recipient): Promise<Routed> {
+export async function routeRecipient(
+  session: Session,
+  recipient: Recipient,
+  origin = originOf(session),
+): Promise<Routed> {
   const destinations: Destination[] = [];
   const seen = new Set<string>();
   const todo: { address: Address; depth: number }[] = [
@@ -41,7 +61,7 @@ export async function routeRecipient(session: Session, recipient: Recipient): Pr
     seen.add(key);
     const resolution = await resolve(session, address);
     if (resolution.kind === 'foreign') {
-      const refused = await admit(session, { ...recipient, forwardPath: address }, depth);
+      const refused = await admit(session, { ...recipient, forwardPath: address }, origin, depth);
       if (refused) return { refused };
       destinations.push({ to: 'relay', recipient: forwarded(recipient, address) });
       continue;
@@ -67,7 +87,8 @@ export async function routeRecipient(session: Session, recipient: Recipient): Pr
   }
 
   if (destinations.length === 0) return { refused: circle ? loop : unknown };
-  return (await full(session, destinations)) ? { refused: fullMailbox } : { destinations };
+  if (await full(session, destinations, origin.octets)) return { refused: fullMailbox };
+  return { destinations: destinations.length > 1 ? destinations.map(quieter) : destinations };
 }
 
 /** `<Postmaster>` without a domain is ours (RFC 5321 section 4.1.1.3), if need be by our name. */
@@ -81,15 +102,16 @@ async function resolve({ settings }: Session, address: Address): Promise<Resolut
 async function admit(
   session: Session,
   recipient: Recipient,
+  { reversePath, account, isKnown }: Origin,
   depth: number,
 ): Promise<Reply | undefined> {
-  const { account, settings } = session;
+  const { settings } = session;
   const direct = depth === 0;
-  if (direct && account === undefined) return reply(550, '5.7.1', 'Relaying denied');
+  if (direct && !isKnown) return reply(550, '5.7.1', 'Relaying denied');
   if (settings.relay === undefined) return elsewhere;
   try {
     await settings.relay.admit(recipient, {
-      reversePath: reversePathOf(session),
+      reversePath,
       // A forward is sent because its owner wants it, not because of who writes to it.
       ...(direct && account && { account }),
     });
@@ -108,9 +130,21 @@ function forwarded(recipient: Recipient, address: Address): Recipient {
     : { ...recipient, forwardPath: address };
 }
 
+/** RFC 3461 section 5.2.7.3 (c): for an alias of several there is one report of success, from here (delivered.ts). */
+function quieter(destination: Destination): Destination {
+  if (destination.to === 'account') return destination;
+  const { notify, ...recipient } = destination.recipient;
+  if (notify === undefined || notify === 'never') return destination;
+  const others = notify.filter((one) => one !== 'success');
+  return { to: 'relay', recipient: { ...recipient, notify: others.length > 0 ? others : 'never' } };
+}
+
 /** Whether the message, as large as MAIL declared it, does not fit into one of the accounts. */
-async function full(session: Session, destinations: readonly Destination[]): Promise<boolean> {
-  const declared = session.transaction?.envelope.size ?? 0;
+async function full(
+  session: Session,
+  destinations: readonly Destination[],
+  declared: number,
+): Promise<boolean> {
   const accounts = new Set(
     destinations.flatMap((one) => (one.to === 'account' ? [one.account] : [])),
   );

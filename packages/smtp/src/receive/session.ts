@@ -2,7 +2,6 @@
 import type {
   Account,
   AccountId,
-  Address,
   ChannelBindings,
   Client,
   Envelope,
@@ -144,8 +143,4 @@ export function networkOf(address: string): string {
   const back = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
   return [...front, ...Array<string>(zeros).fill('0'), ...back].slice(0, 4).join(':');
-}
-
-export function reversePathOf(session: Session): Address | undefined {
-  return session.transaction?.envelope.reversePath;
 }

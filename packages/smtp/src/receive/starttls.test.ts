@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { turn } from '@mail-server-kit/core/testing';
+import { duplexPair, turn } from '@mail-server-kit/core/testing';
 import { certificate, secure } from './fixtures/certificate.ts';
 import { anna, idAt, world } from './fixtures/world.ts';
 
@@ -108,5 +109,26 @@ describe('STARTTLS', () => {
     expect(said).toBe('250 2.0.0 OK\r\n503 5.5.1 EHLO first\r\n');
     expect(await mail(anna)).toEqual([]);
     socket.destroy();
+  });
+
+  it('survives a client that resets the connection as soon as the handshake is done', async () => {
+    const { server, dial } = await world({ tls });
+    const [ours, theirs] = duplexPair();
+    server.connect(theirs, { remoteAddress: '192.0.2.1' });
+    let plain = '';
+    const listen = (chunk: Buffer) => (plain += chunk.toString());
+    ours.on('data', listen).write('EHLO c\r\nSTARTTLS\r\n');
+    while (!plain.endsWith('220 2.0.0 Go ahead\r\n')) await turn();
+    ours.off('data', listen);
+    const secured = secure(ours, tls.ca());
+    // The server ends the handshake with the octets that make this event, and looks at the connection a moment later.
+    theirs.on('data', (chunk: Buffer) => {
+      if (chunk.length < 200) theirs.destroy(new Error('ECONNRESET'));
+    });
+    await secured.catch(() => {});
+    await turn();
+    const stream = dial();
+    const [greeting] = (await once(stream, 'data')) as [Buffer];
+    expect(greeting.toString()).toBe('220 mx.example.net ESMTP\r\n');
   });
 });

@@ -20,7 +20,9 @@ export const dsn: Extension = {
     },
     ENVID(value, envelope) {
       const id = value === undefined || value.length > MAX_ENVID ? undefined : decodeXtext(value);
-      if (id === undefined) return badArgument(`ENVID is xtext of at most ${MAX_ENVID} characters`);
+      // RFC 3461 section 4.4 wants ASCII: a report has no way to write anything else.
+      if (id === undefined || !/^[ -~]+$/.test(id))
+        return badArgument(`ENVID is xtext of at most ${MAX_ENVID} characters`);
       envelope.envelopeId = id;
       return undefined;
     },
