@@ -33,7 +33,7 @@ export interface Origin {
   readonly octets: number;
 }
 
-export function originOf({ account, transaction }: Session): Origin {
+function originOf({ account, transaction }: Session): Origin {
   const { reversePath, size = 0 } = transaction?.envelope ?? { reversePath: undefined };
   return { reversePath, isKnown: account !== undefined, octets: size, ...(account && { account }) };
 }
