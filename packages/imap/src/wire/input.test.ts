@@ -56,6 +56,15 @@ describe('Input', () => {
     assert.equal(clock.pending, 0);
   });
 
+  it('misses nothing that comes while the answers before it go out', async () => {
+    const [client, server] = duplexPair();
+    const input = new Input(server, fakeClock(), async () => {
+      client.write('next\r\n');
+      for (let i = 0; i < 5; i++) await turn();
+    });
+    assert.equal(String(await input.line(patience)), 'next');
+  });
+
   it('drops what has come, on request', async () => {
     const { client, input } = pair();
     client.write('one\r\ntwo\r\n');

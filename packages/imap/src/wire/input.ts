@@ -139,11 +139,12 @@ export class Input {
       this.#wake?.();
     });
     try {
-      do {
+      // Looked at again before the first wait: what came while the answers went out has been announced already, to nobody.
+      while (!this.#pull()) {
         if (this.#failure) throw this.#failure;
         if (late) throw new Fatal(impatient);
         await new Promise<void>((resolve) => (this.#wake = resolve));
-      } while (!this.#pull());
+      }
     } finally {
       this.#wake = undefined;
       cancel();
