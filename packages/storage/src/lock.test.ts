@@ -86,4 +86,24 @@ describe('closing', () => {
     assert.equal(count, 100);
     await again.close();
   });
+
+  it('at once ends the process well, and a store without work that is left open lets it end', async () => {
+    const module = new URL('./embedded/store.ts', import.meta.url).href;
+    for (const then of ['await store.close();', '']) {
+      const code = `
+        import { openEmbeddedStore } from ${JSON.stringify(module)};
+        const store = await openEmbeddedStore(${JSON.stringify(fresh())}, { segmentOctets: 65_536 });
+        ${then}
+        console.log('end');`;
+      const child = spawn(process.execPath, [
+        ...['--conditions=@mail-server-kit/source', '--import', 'tsx', '--input-type=module'],
+        ...['-e', code],
+      ]);
+      let said = '';
+      child.stdout.on('data', (octets: Buffer) => (said += octets.toString()));
+      // Node says 13 where an await at the top is still waiting and nothing is left that could answer it.
+      assert.deepEqual(await once(child, 'close'), [0, null]);
+      assert.equal(said, 'end\n');
+    }
+  });
 });

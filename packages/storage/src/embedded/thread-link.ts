@@ -84,7 +84,8 @@ export class ThreadLink implements Link {
     this.#worker.unref();
     // Listening for messages below makes it count again: a store without work does not keep the process alive.
     this.#worker.once('online', () => {
-      if (this.backlog === 0) this.#worker.unref();
+      // Unless it is being closed already: whoever waits for that would wait in a process that ends.
+      if (this.backlog === 0 && Atomics.load(this.#control, STOP) === 0) this.#worker.unref();
     });
     this.#worker.on('message', ({ event, error }: { event: string; error: unknown }) => {
       log({ level: 'error', service: 'storage', event, error });
