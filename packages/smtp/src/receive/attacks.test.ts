@@ -277,6 +277,38 @@ describe('floods', () => {
     expect(said).toMatch(/354 .*\r\n421 4\.3\.4 The message is far too big\r\n$/);
   });
 
+  it('messages that come at the same time are limited by address, in octets', async () => {
+    const { dial, mail } = await world({ maxMessageOctets: 1000 });
+    const begin = async (remoteAddress: string) => {
+      const stream = dial({ remoteAddress });
+      let said = '';
+      stream.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')));
+      stream.write(envelope);
+      await settled(() => said);
+      stream.write(`${'x'.repeat(898)}\r\n`);
+      await settled(() => said);
+      return {
+        stream,
+        end: async () => {
+          const before = said.length;
+          stream.write('.\r\n');
+          await settled(() => said);
+          return said.slice(before, before + 9);
+        },
+      };
+    };
+    const first = await begin('192.0.2.1');
+    const second = await begin('192.0.2.1');
+    expect(await (await begin('192.0.2.1')).end()).toBe('451 4.3.2');
+    expect(await (await begin('192.0.2.2')).end()).toBe('250 2.0.0');
+    // What was broken off, or is stored, counts no more.
+    first.stream.destroy();
+    await turn();
+    expect(await (await begin('192.0.2.1')).end()).toBe('250 2.0.0');
+    expect(await second.end()).toBe('250 2.0.0');
+    expect(await mail(anna)).toHaveLength(3);
+  });
+
   it('connections are limited by address', async () => {
     const { dial } = await world({ limits: { connectionsPerAddress: 2 } });
     const said: string[] = ['', '', '', ''];

@@ -40,11 +40,13 @@ export async function receiveMessage(
   transaction: Transaction,
   body: Body,
 ): Promise<Outcome> {
-  const { store, random, clock, hostname, maxMessageOctets } = session.settings;
+  const { store, random, clock, hostname, maxMessageOctets, uploads } = session.settings;
   const id = Buffer.from(random.bytes(16)).toString('hex');
-  const { account } = session;
+  const { account, remoteAddress } = session;
+  const upload = uploads.begin(remoteAddress);
   const pass = createPass({
     settings: session.settings,
+    upload,
     addition: account && ((header) => missingFields(header, { id, hostname, time: clock.now() })),
   });
   const { size } = transaction.envelope;
@@ -79,6 +81,7 @@ export async function receiveMessage(
     if (!body.aborted) logFault(session, 'message failed', id, error);
     return { refused: ourFault };
   } finally {
+    upload.end();
     // After a commit there is nothing left of it; nor does it take from one of which nobody knows whether it was made.
     if (stage)
       await store

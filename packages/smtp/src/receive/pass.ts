@@ -9,6 +9,7 @@ import { HeaderWatch } from './header.ts';
 import { createLineEnds } from './line-ends.ts';
 import { Refused, reply } from './reply.ts';
 import type { Settings } from './settings.ts';
+import type { Upload } from './uploads.ts';
 
 export interface Pass {
   /** The octets to be stored. @throws Refused, and what ended the body */
@@ -23,11 +24,12 @@ export function tooBig(limit: number) {
 
 export interface PassOptions {
   readonly settings: Settings;
+  readonly upload: Upload;
   /** Fields to put in front, known once the header has passed. */
   readonly addition: ((header: HeaderWatch) => string) | undefined;
 }
 
-export function createPass({ settings, addition }: PassOptions): Pass {
+export function createPass({ settings, upload, addition }: PassOptions): Pass {
   const { maxMessageOctets, limits } = settings;
   const header = new HeaderWatch();
   const lineEnds = createLineEnds(settings.bareLineEnds);
@@ -39,6 +41,7 @@ export function createPass({ settings, addition }: PassOptions): Pass {
   function look(octets: Buffer): void {
     size += octets.length;
     if (size > maxMessageOctets) throw new Refused(tooBig(maxMessageOctets));
+    upload.add(octets.length);
     if (header.over) return;
     header.feed(octets);
     if (header.count.received > limits.hops) {

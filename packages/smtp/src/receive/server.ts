@@ -25,6 +25,7 @@ import { createMailboxNames } from './mailboxes.ts';
 import { reply } from './reply.ts';
 import { createSeparated } from './separated.ts';
 import type { Kind, Settings, SmtpLimits } from './settings.ts';
+import { createUploads } from './uploads.ts';
 
 export interface SmtpListen {
   /** 0: any free one. */
@@ -73,7 +74,7 @@ export interface SmtpServer extends Service {
   connect(stream: Duplex, about?: { remoteAddress?: string; secure?: boolean }): void;
 }
 
-const defaultLimits: SmtpLimits = {
+const defaultLimits: Omit<SmtpLimits, 'uploadOctets'> = {
   connections: 1000,
   connectionsPerAddress: 50,
   badCommands: 20,
@@ -177,6 +178,8 @@ function settingsOf(options: SmtpServerOptions): Settings {
   if (options.listen?.some((one) => one.tls === 'implicit') && tls === undefined) {
     throw new TypeError('listening with implicit TLS needs `tls`');
   }
+  const maxMessageOctets = options.maxMessageOctets ?? 50 * 1024 * 1024;
+  const limits = limitsOf(kind, maxMessageOctets, options.limits);
   const clock = options.clock ?? systemClock;
   const { log: given = silent } = options;
   // Whatever becomes of a log, it must not turn a message that is stored into a 451.
@@ -199,21 +202,27 @@ function settingsOf(options: SmtpServerOptions): Settings {
     log,
     hostname: options.hostname ?? systemHostname(),
     bareLineEnds: options.bareLineEnds ?? (kind === 'submission' ? 'normalize' : 'refuse'),
-    maxMessageOctets: options.maxMessageOctets ?? 50 * 1024 * 1024,
+    maxMessageOctets,
     maxRecipients: options.maxRecipients ?? 1000,
-    limits: limitsOf(kind, options.limits),
+    limits,
     random: options.random ?? { bytes: (count) => randomBytes(count) },
     run: createFilterRunner({ filters, store, clock, log, resolver }),
     mailboxes: createMailboxNames(store),
     separated: createSeparated(clock),
+    uploads: createUploads(limits.uploadOctets),
   };
 }
 
-function limitsOf(kind: Kind, given: Partial<SmtpLimits> = {}): SmtpLimits {
-  const limits = { ...defaultLimits, ...given };
+function limitsOf(
+  kind: Kind,
+  maxMessageOctets: number,
+  given: Partial<SmtpLimits> = {},
+): SmtpLimits {
+  const limits = { ...defaultLimits, uploadOctets: 2 * maxMessageOctets };
   // All of LMTP comes from the same few neighbours.
-  if (kind !== 'lmtp' || given.connectionsPerAddress !== undefined) return limits;
-  return { ...limits, connectionsPerAddress: limits.connections };
+  const { connections = limits.connections } = given;
+  const neighbour = { connectionsPerAddress: connections, uploadOctets: Infinity };
+  return { ...limits, ...(kind === 'lmtp' && neighbour), ...given };
 }
 
 function listen(

@@ -13,6 +13,7 @@ import type {
 import type { FilterRunner } from './filters.ts';
 import type { MailboxNames } from './mailboxes.ts';
 import type { Separated } from './separated.ts';
+import type { Uploads } from './uploads.ts';
 
 export type Kind = 'mx' | 'submission' | 'lmtp';
 
@@ -30,6 +31,11 @@ export interface SmtpLimits {
   readonly idleTime: number;
   /** For a whole message: a client that sends an octet a minute is no client. Default 30 minutes. */
   readonly messageTime: number;
+  /**
+   * Octets of all messages that one address is sending at the same time. Default: twice the largest message; for 'lmtp'
+   * no limit.
+   */
+  readonly uploadOctets: number;
   /** Received fields that a message may have; with one more it is in a loop (RFC 5321 section 6.3). Default 30. */
   readonly hops: number;
 }
@@ -53,4 +59,5 @@ export interface Settings {
   readonly run: FilterRunner;
   readonly mailboxes: MailboxNames;
   readonly separated: Separated;
+  readonly uploads: Uploads;
 }
