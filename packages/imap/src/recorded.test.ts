@@ -125,6 +125,12 @@ describe('names that are not in NFC', () => {
       C: b STATUS "über" (MESSAGES)
       S: * STATUS "über" (MESSAGES 0)
       S: b OK STATUS completed
+      C: b2 LIST "u${'\u0308'}" "%"
+      S: * LIST (\HasNoChildren) "/" "über"
+      S: b2 OK LIST completed
+      C: b3 LIST "" "u${'\u0308'}*"
+      S: * LIST (\HasNoChildren) "/" "über"
+      S: b3 OK LIST completed
       C: c DELETE "u${'\u0308'}ber"
       S: * LIST (\Noselect \NonExistent) "/" "über" ("OLDNAME" ("u${'\u0308'}ber"))
       S: c OK DELETE completed`;

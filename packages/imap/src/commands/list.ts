@@ -19,7 +19,7 @@ export const list = command({
   parse(read, parsing) {
     const selections = read.next === '(' ? readSelections(read, parsing) : [];
     if (selections.length > 0 || read.next === ' ') read.sp();
-    const reference = read.mailbox();
+    const reference = read.reference();
     read.sp();
     const multiple = read.next === '(';
     const patterns = multiple ? read.list(() => read.listMailbox()) : [read.listMailbox()];

@@ -10,7 +10,7 @@ export const lsub = command({
   state: 'authenticated',
 
   parse(read) {
-    const reference = read.mailbox();
+    const reference = read.reference();
     read.sp();
     const pattern = read.listMailbox();
     read.end();

@@ -223,15 +223,22 @@ export class Reader {
 
   /** A mailbox name in Unicode, NFC; INBOX in capitals whatever was sent, also in front of its children. */
   mailbox(): string {
-    return this.#name(this.astringOctets('a mailbox name'));
+    const { name, supplied } = this.#name(this.astringOctets('a mailbox name'));
+    if (supplied.normalize('NFC') !== supplied) this.oldNames.set(name, supplied);
+    return name;
+  }
+
+  /** What LIST and LSUB put in front of a pattern: the beginning of a name, not one. */
+  reference(): string {
+    return this.#name(this.astringOctets('a reference')).name;
   }
 
   /** `list-mailbox`: like a mailbox name, with `%` and `*`. */
   listMailbox(): string {
-    if (this.#startsString()) return this.#name(this.stringOctets());
+    if (this.#startsString()) return this.#name(this.stringOctets()).name;
     const start = this.#at;
     this.#run(LIST, 'a mailbox pattern');
-    return this.#name(this.#octets.subarray(start, this.#at));
+    return this.#name(this.#octets.subarray(start, this.#at)).name;
   }
 
   /**
@@ -352,20 +359,20 @@ export class Reader {
     return value;
   }
 
-  #name(octets: Buffer): string {
-    let name: string;
+  #name(octets: Buffer): { readonly name: string; readonly supplied: string } {
+    let supplied: string;
     try {
-      name = fatalUtf8.decode(octets);
+      supplied = fatalUtf8.decode(octets);
     } catch {
       throw new Problem('The mailbox name is not UTF-8');
     }
     // Some clients send UTF-8 to servers that speak modified UTF-7; no name in that form has octets above 127.
-    if (!this.#utf8Names && octets.every((octet) => octet < 128)) name = decodeUtf7(name);
-    const supplied = name;
-    name = name.normalize('NFC');
-    if (name !== supplied) this.oldNames.set(name, supplied);
+    if (!this.#utf8Names && octets.every((octet) => octet < 128)) {
+      supplied = decodeUtf7(supplied);
+    }
+    let name = supplied.normalize('NFC');
     if (/^inbox(?:\/|$)/i.test(name)) name = `INBOX${name.slice(5)}`;
-    return name;
+    return { name, supplied };
   }
 
   #run(kind: number, expected: string): string {
