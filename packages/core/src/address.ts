@@ -23,6 +23,11 @@ const MAX_TEXT = 1024;
 // Atoms cannot hold a dot, so neither expression can backtrack.
 const dotString =
   /^[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u00a0-\u{10ffff}]+)*$/u;
+/**
+ * Not of RFC 5321, but of Japanese mobile providers: dots at the ends or beside each other. Such mail has to come in, as
+ * with Postfix; printed it is a quoted string, which is the same address (section 4.1.2).
+ */
+const looseDotString = /^[\w!#$%&'*+\-/=?^`{|}~.\u00a0-\u{10ffff}]+$/u;
 const quotedString = /^"((?:[ !#-[\]-~\u00a0-\u{10ffff}]|\\[ -~])*)"@/u;
 const label = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
 const unicodeLabel = /^[A-Za-z0-9\u00a0-\u{10ffff}-]+$/u;
@@ -47,7 +52,7 @@ export function parseAddress(text: string): Address | undefined {
     at = text.indexOf('@');
     if (at < 0) return undefined;
     localPart = text.slice(0, at);
-    if (!dotString.test(localPart)) return undefined;
+    if (!looseDotString.test(localPart)) return undefined;
   }
   localPart = localPart.normalize('NFC');
   const domain = parseDomain(text.slice(at + 1));
