@@ -97,10 +97,10 @@ async function headerOf({ settings }: Session, message: Received): Promise<Buffe
   for await (const part of settings.store.read(source, 0, Math.min(end, MAX_HEADER)))
     parts.push(part);
   const octets = Buffer.concat(parts);
-  // Whole lines, and not the empty one.
-  const lines = octets.subarray(0, octets.lastIndexOf('\r\n') + 2);
-  if (lines.length === 2) return Buffer.alloc(0);
-  return lines.subarray(-4).equals(Buffer.from('\r\n\r\n')) ? lines.subarray(0, -2) : lines;
+  // Whole lines, and not the empty one behind them.
+  const blank = octets.indexOf('\r\n\r\n');
+  if (octets.indexOf('\r\n') === 0) return Buffer.alloc(0);
+  return octets.subarray(0, blank < 0 ? octets.lastIndexOf('\n') + 1 : blank + 2);
 }
 
 async function appends(
@@ -110,6 +110,7 @@ async function appends(
   octets: Buffer,
 ): Promise<readonly Write[]> {
   const content = [Buffer.concat([Buffer.from(returnPath(undefined)), octets])];
+  const facts = await factsOf(content);
   const writes = new Map<string, Write>();
   for (const destination of destinations) {
     if (destination.to !== 'account') continue;
@@ -118,7 +119,7 @@ async function appends(
       op: 'append',
       mailbox,
       content,
-      facts: await factsOf(content),
+      facts,
       flags: destination.flags,
       internalDate: time,
     });

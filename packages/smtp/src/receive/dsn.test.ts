@@ -248,6 +248,46 @@ describe('who asks for it is told of a delivery', () => {
   });
 });
 
+describe('a report shows the header', () => {
+  const partsOf = async (message: string) => {
+    const { talk, mail } = await begun();
+    await to(talk, '<bert@example.net> NOTIFY=SUCCESS');
+    await talk.send('', `BDAT ${message.length} LAST\r\n${message}`);
+    await talk`
+      S: 250 2.0.0 Accepted as ${idAt(0)}`;
+    const [report = ''] = await mail(anna);
+    return report.split(`\r\n--=_${idAt(0)}`).slice(1, -1);
+  };
+
+  it.each([
+    ['of a message without a body', 'Subject: a\r\n', 'Subject: a\r\n'],
+    ['of one that does not even end', 'Subject: a', 'Subject: a\r\n'],
+    ['of a message with an empty one', 'Subject: a\r\n\r\n', 'Subject: a\r\n'],
+    ['up to its last whole line', `A: b\r\nC: ${'d'.repeat(70_000)}\r\n\r\ntext`, 'A: b\r\n'],
+    ['up to 64 KiB', `${'A: b\r\n'.repeat(20_000)}\r\ntext`, 'A: b\r\n'.repeat(10_922)],
+  ])('%s', async (_which, message, header) => {
+    expect((await partsOf(message))[2]).toBe(
+      `\r\nContent-Type: text/rfc822-headers\r\n\r\n${header}`,
+    );
+  });
+
+  it.each([
+    ['there is none', '\r\ntext'],
+    ['there is nothing', ''],
+  ])('not if %s', async (_which, message) => {
+    expect(await partsOf(message)).toHaveLength(2);
+  });
+});
+
+describe('a report to a sender here', () => {
+  it('is made for a stranger too: it does not leave', async () => {
+    const { talk, mail } = await begun({ kind: 'mx' });
+    await to(talk, '<bert@example.net> NOTIFY=SUCCESS');
+    await send(talk);
+    expect(await mail(anna)).toHaveLength(1);
+  });
+});
+
 describe('a report to another server', () => {
   it('is queued in the commit of the message, from the null reverse-path', async () => {
     const { queued, relay } = queue();
