@@ -59,6 +59,17 @@ const corpus = [
     'RCPT TO:<anna@example.net>',
     'BDAT 0 LAST',
   ),
+  ...['EHLO c', 'LHLO c'].map((hello) =>
+    lines(
+      hello,
+      'MAIL FROM:<anna@example.net> SMTPUTF8 ENVID=a+2Bb RET=HDRS',
+      'RCPT TO:<anna@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=utf-8;j\\x{FC}rgen+40b',
+      'DATA',
+      'Subject: käthe',
+      '',
+      '.',
+    ),
+  ),
 ];
 const tokens = [
   '\r',
@@ -109,6 +120,9 @@ function mutate(random: SeededRandom): Buffer {
   return octets;
 }
 
+/** None can be added by what a client said. */
+const statusFields =
+  /^(?:Original-Envelope-Id: .+\r\n)?Reporting-MTA: .+\r\nArrival-Date: .+\r\n(?:\r\n(?:Original-Recipient: .+\r\n)?Final-Recipient: .+\r\nAction: delivered\r\nStatus: 2\.1\.5\r\n)+$/;
 const wellFormed = /^(?:[2-5][0-9]{2}[ -][ -~]{0,508}\r\n)*$/;
 
 it(
@@ -117,6 +131,7 @@ it(
     const random = seededRandom(seed);
     const end = Date.now() + seconds * 1000;
     let sessions = 0;
+    let reports = 0;
     while (Date.now() < end) {
       const kind = random.pick(['mx', 'submission', 'lmtp'] as const);
       const made = await world({ kind, clock: systemClock, maxMessageOctets: 20_000 });
@@ -146,13 +161,18 @@ it(
       }
       for (const message of [...(await made.mail(anna)), ...(await made.mail(bert))]) {
         expect(message.replaceAll('\r\n', '')).not.toMatch(/[\r\n\0]/);
+        if (!message.startsWith('Return-Path: <>\r\nFrom: Mail Delivery System ')) continue;
+        reports++;
+        const [, status = ''] =
+          /delivery-status\r\n(?:.+\r\n)?\r\n([^]*?)\r\n--=_/.exec(message) ?? [];
+        expect(status).toMatch(statusFields);
       }
       expect(await made.mail(bert)).toEqual([]);
       const faults = made.events.filter(({ level }) => level === 'error');
       expect(faults, `seed ${seed}`).toEqual([]);
       await made.server.stop();
     }
-    console.log(`${sessions} sessions, FUZZ_SEED=${seed}`);
+    console.log(`${sessions} sessions, ${reports} reports, FUZZ_SEED=${seed}`);
   },
   seconds * 1000 + 60_000,
 );
