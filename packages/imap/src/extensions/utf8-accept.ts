@@ -1,4 +1,8 @@
-/** UTF8=ACCEPT (RFC 6855): names in UTF-8, and messages with UTF-8 in their header. */
+/**
+ * UTF8=ACCEPT (RFC 6855): names in UTF-8, and messages with UTF-8 in their header. Section 4 would have APPEND refuse octets
+ * above 127 in header fields from clients that did not enable it. They are taken: old mail is full of them, RFC 9051
+ * section 6.3.12 permits them, and a copy from another server must not lose it.
+ */
 import type { Extension } from '../extension.ts';
 import { bad } from '../outcome.ts';
 
