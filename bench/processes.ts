@@ -7,9 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Roots of what `start` has started and nobody has ended yet. */
 const started = new Set<number>();
+let ending = false;
 
-/** Ends everything that was started here and still runs. */
+/** Ends everything that was started here and still runs; nothing can be started after. */
 export async function endAll(): Promise<void> {
+  ending = true;
   await Promise.all([...started].map((pid) => endTree(pid)));
 }
 
@@ -73,6 +75,8 @@ export interface Child {
 
 /** Starts a program that stays in the foreground; what it says goes into the file `log`. */
 export function start(command: string, args: readonly string[], log: string): Child {
+  // After a signal the scenario under way goes on for a moment, and might start its server anew.
+  if (ending) throw new Error('the benchmark is ending');
   const output = openSync(log, 'a');
   const child = spawn(command, args, { stdio: ['ignore', output, output] });
   closeSync(output);
