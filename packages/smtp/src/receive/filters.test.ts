@@ -180,7 +180,7 @@ describe('filters', () => {
     stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     stream.write(lines('HELO c', 'MAIL FROM:<carl@example.org>', 'RCPT TO:<anna@example.net>'));
     stream.write('BDAT 1000000 LAST\r\n');
-    for (let i = 0; i < 100; i++) stream.write(`${'y'.repeat(98)}\r\n`.repeat(100));
+    for (let i = 0; i < 100; i++) stream.write(`X:${'y'.repeat(96)}\r\n`.repeat(100));
     while (!said.includes('5.7.1')) await turn();
     expect(said).toContain('550 5.7.1 1000000 octets, yyyyyyyy\r\n');
   });

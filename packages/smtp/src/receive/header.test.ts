@@ -26,6 +26,24 @@ it.each([
   expect(watch([...text].map((char) => Buffer.from(char)))).toEqual(wanted);
 });
 
+it.each([
+  ['hello\r\n', true],
+  ['hello\r\nworld\r\n\r\nSubject: a\r\n', true],
+  [' Subject: a\r\n', true],
+  [': a\r\n', true],
+  ['at five: a\r\n', true],
+  [`${'x'.repeat(300_000)}\r\n`, true],
+  ['', false],
+  ['\r\nhello\r\n', false],
+  ['Subject: a\r\n', false],
+  ['Subject \t: a\r\n\r\n', false],
+  ['From a Mon Nov\r\nSubject: a\r\n', false],
+])('of %j the header is missing: %s', (text, wanted) => {
+  const header = new HeaderWatch();
+  for (let at = 0; at < text.length; at += 50) header.feed(Buffer.from(text.slice(at, at + 50)));
+  expect(header.isMissing).toBe(wanted);
+});
+
 it('sees the same however the octets are cut', () => {
   const piece = fc.constantFrom(
     'Received:',

@@ -44,6 +44,32 @@ describe('an MX', () => {
     ]);
   });
 
+  it('puts an empty line in front of a text without a header, so that readers see it', async () => {
+    const { talk: begin, mail } = await world();
+    const talk = await begin();
+    await talk`
+      C: HELO client.example.org
+      S: 250 mx.example.net greets client.example.org`;
+    for (const text of ['hello', ' hello', 'Subject: hello']) {
+      await talk`
+        C: MAIL FROM:<carl@example.org>
+        S: 250 2.1.0 Sender accepted
+        C: RCPT TO:<anna@example.net>
+        S: 250 2.1.5 Recipient accepted
+        C: DATA
+        S: 354 End data with <CR><LF>.<CR><LF>
+        C: ${text}
+        C: .
+        S: 250 2.0.0 Accepted as ${idAt((await mail(anna)).length)}`;
+    }
+    const stored = await mail(anna);
+    expect(stored.map((one) => one.slice(one.indexOf('+0000') + 5))).toEqual([
+      '\r\n\r\nhello\r\n',
+      '\r\n\r\n hello\r\n',
+      '\r\nSubject: hello\r\n',
+    ]);
+  });
+
   it('refuses strangers and unknown recipients at RCPT', async () => {
     const talk = await greeted();
     await talk`

@@ -36,7 +36,8 @@ export function createPass({ settings, upload, addition }: PassOptions): Pass {
   const scanner = createScanner();
   let size = 0;
   /** The header, while it is not known what is to stand in front of it. */
-  let held: Buffer[] | undefined = addition && [];
+  let held: Buffer[] | undefined = [];
+  const isKnown = () => header.over || (addition === undefined && header.fields > 0);
 
   function look(octets: Buffer): void {
     size += octets.length;
@@ -49,12 +50,15 @@ export function createPass({ settings, upload, addition }: PassOptions): Pass {
     }
   }
 
-  /** With its fields in front, once the header is complete. */
+  /**
+   * With what is to stand in front. `hello` and nothing else is no message of RFC 5322, but some send it: without an empty
+   * line our trace fields and the text would be one header, and readers would see no text.
+   */
   function release(): Buffer {
-    const front = Buffer.from(addition?.(header) ?? '');
-    const octets = Buffer.concat([front, ...(held ?? [])]);
+    const front = (addition?.(header) ?? '') + (header.isMissing ? '\r\n' : '');
+    const octets = front === '' ? (held ?? []) : [Buffer.from(front), ...(held ?? [])];
     held = undefined;
-    return octets;
+    return octets.length === 1 ? (octets[0] as Buffer) : Buffer.concat(octets);
   }
 
   function take(octets: Buffer): Buffer {
@@ -73,7 +77,7 @@ export function createPass({ settings, upload, addition }: PassOptions): Pass {
           continue;
         }
         held.push(octets);
-        if (header.over) yield take(release());
+        if (isKnown()) yield take(release());
       }
       const last = lineEnds.end();
       if (last !== undefined) look(last);
