@@ -22,9 +22,6 @@ set imap_user = "${user}"
 set imap_pass = "${password}"
 set smtp_url = "smtp://${login}@localhost:${server.ports.submission}"
 set smtp_pass = "${password}"
-# Left alone, its GNU SASL (2.2) begins SCRAM-SHA-256-PLUS wherever it is offered, and then gives up: neomutt hands it no
-# channel binding.
-set smtp_authenticators = "plain"
 set from = "${user}"
 set realname = "A User"
 set folder = "imaps://localhost:${server.ports.imaps}/"

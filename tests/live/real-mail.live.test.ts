@@ -78,9 +78,12 @@ describe.skipIf(files.length === 0)('real mail', () => {
   }
 });
 
-/** As APPEND stores it: a bare LF becomes CRLF, everything else stays. What has NUL comes as a literal8, of which nothing changes. */
+/**
+ * As BODY[] shows what APPEND has stored: a bare LF becomes CRLF, everything else stays. What has NUL comes as a literal8, of
+ * which nothing changes; but BODY[] is no literal8, so it has 0x80 there (RFC 9051 section 9, rule 3).
+ */
 function asAppended(octets: Buffer): Buffer {
-  if (octets.includes(0)) return octets;
+  if (octets.includes(0)) return octets.map((octet) => octet || 0x80) as Buffer;
   return Buffer.from(octets.toString('latin1').replace(/(?<!\r)\n/g, '\r\n'), 'latin1');
 }
 

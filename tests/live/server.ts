@@ -45,8 +45,7 @@ export async function startServer({
     names: ['localhost', '127.0.0.1'],
   });
   const store = await openEmbeddedStore(join(folder, 'mail'));
-  // Cyrus SASL (mbsync and others) refuses to compute more than 65,536 iterations of SCRAM, and gives up.
-  const directory = createAccounts({ store, hashing: { scramIterations: 65_536 } });
+  const directory = createAccounts({ store });
   await directory.addDomain('example.test');
   await directory.addAccount(user, password);
 

@@ -294,7 +294,9 @@ export class Connection extends SMTPConnection {
         this.upgrade(() => this.#goOn());
       },
       bindings: () =>
-        this._socket instanceof TLSSocket ? channelBindings(this._socket) : undefined,
+        this.#settings.channelBinding && this._socket instanceof TLSSocket
+          ? channelBindings(this._socket)
+          : undefined,
     };
   }
 

@@ -54,6 +54,19 @@ export class Listener extends SMTPServer {
     });
   }
 
+  /** The base counts unfinished handshakes of all together: one address could take every place, for a minute each time. */
+  override _acceptSocket(socket: Socket, handshake: boolean): (() => void) | false {
+    const limit = this.host.settings.limits.connectionsPerAddress;
+    let before = 0;
+    for (const other of this._pendingSockets.keys()) {
+      if (other.remoteAddress === socket.remoteAddress) before++;
+    }
+    if (before < limit) return super._acceptSocket(socket, handshake);
+    socket.on('error', () => {});
+    socket.destroy();
+    return false;
+  }
+
   override connect(socket: Socket | TLSSocket, about?: { remoteAddress?: string } | null): void {
     this.attach(socket, about ?? {});
   }

@@ -174,6 +174,24 @@ describe('a submission server', () => {
     expect(await said(good, '\r\n')).toBe('220 mx.example.net ESMTP\r\n');
     good.destroy();
   });
+
+  it('lets one address have no more unfinished handshakes than connections', async () => {
+    const { ports } = await listening({
+      kind: 'submission',
+      limits: { connectionsPerAddress: 2 },
+      listen: [{ port: 0, host: loopback, tls: 'implicit' }],
+    });
+    const silent = [connectTcp(ports[0]!, loopback), connectTcp(ports[0]!, loopback)];
+    for (const socket of silent) await once(socket, 'connect');
+    const third = connectTcp(ports[0]!, loopback);
+    third.on('error', () => {}).resume();
+    await once(third, 'close');
+    // Others are not kept out.
+    const localAddress = '127.0.0.2';
+    const good = connectTls({ host: loopback, port: ports[0]!, localAddress, ...trust, ca: trust.ca() });
+    expect(await said(good, '\r\n')).toBe('220 mx.example.net ESMTP\r\n');
+    for (const socket of [...silent, good]) socket.destroy();
+  });
 });
 
 describe('an MX', () => {

@@ -55,6 +55,11 @@ export interface SmtpServerOptions {
   readonly resolver?: Resolver;
   /** A bare CR or LF in a message, and a bare LF behind a command. Default 'normalize' for submission, else 'refuse'. */
   readonly bareLineEnds?: 'refuse' | 'normalize';
+  /**
+   * Offers SCRAM-SHA-256-PLUS, which proves to both sides that nobody is between them. Default false: GNU SASL begins it
+   * wherever it is offered, and neomutt, which gives it no channel binding for SMTP, then cannot log in at all.
+   */
+  readonly channelBinding?: boolean;
   /** Default 50 MiB. */
   readonly maxMessageOctets?: number;
   /** Of one message. Default 1,000; RFC 5321 section 4.5.3.1.8 wants 100. */
@@ -201,6 +206,7 @@ function settingsOf(options: SmtpServerOptions): Settings {
     clock,
     log,
     hostname: options.hostname ?? systemHostname(),
+    channelBinding: options.channelBinding ?? false,
     bareLineEnds: options.bareLineEnds ?? (kind === 'submission' ? 'normalize' : 'refuse'),
     maxMessageOctets,
     maxRecipients: options.maxRecipients ?? 1000,

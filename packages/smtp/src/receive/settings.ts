@@ -50,6 +50,7 @@ export interface Settings {
   readonly resolver: Resolver | undefined;
   readonly filters: readonly Filter[];
   readonly bareLineEnds: 'refuse' | 'normalize';
+  readonly channelBinding: boolean;
   readonly maxMessageOctets: number;
   readonly maxRecipients: number;
   readonly limits: SmtpLimits;

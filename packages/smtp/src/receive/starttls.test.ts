@@ -11,6 +11,26 @@ beforeAll(async () => {
 afterAll(() => tls.remove());
 
 describe('STARTTLS', () => {
+  it('offers channel binding where it is asked for', async () => {
+    const { talk: begin } = await world({ tls, channelBinding: true });
+    const talk = await begin();
+    await talk`
+      C: STARTTLS
+      S: 220 2.0.0 Go ahead`;
+    await talk.swap('', (stream) => secure(stream, tls.ca()));
+    await talk`
+      C: EHLO c
+      S: 250-mx.example.net greets c
+      S: 250-PIPELINING
+      S: 250-SIZE 52428800
+      S: 250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
+      S: 250-ENHANCEDSTATUSCODES
+      S: 250-8BITMIME
+      S: 250-SMTPUTF8
+      S: 250-DSN
+      S: 250 CHUNKING`;
+  });
+
   it('is offered in plaintext, AUTH only under TLS, and Received tells what was agreed on', async () => {
     const { talk: begin, mail } = await world({ tls });
     const talk = await begin();
@@ -37,7 +57,7 @@ describe('STARTTLS', () => {
       S: 250-mx.example.net greets c
       S: 250-PIPELINING
       S: 250-SIZE 52428800
-      S: 250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN
+      S: 250-AUTH SCRAM-SHA-256 PLAIN LOGIN
       S: 250-ENHANCEDSTATUSCODES
       S: 250-8BITMIME
       S: 250-SMTPUTF8
