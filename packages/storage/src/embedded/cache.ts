@@ -1,28 +1,38 @@
-/** The most recently used values, up to so many octets. */
+/**
+ * Recently used values, up to so many octets, in two generations: what is not asked for while the young one fills up goes
+ * with the old one. Cheaper than an order of all values, which every hit would change.
+ */
+interface Entry<V> {
+  readonly value: V;
+  readonly octets: number;
+}
+
 export class Cache<K, V> {
-  readonly #entries = new Map<K, { readonly value: V; readonly octets: number }>();
+  #young = new Map<K, Entry<V>>();
+  #old = new Map<K, Entry<V>>();
+  /** Of the young ones. */
   #octets = 0;
 
   constructor(readonly maxOctets: number) {}
 
   get(key: K): V | undefined {
-    const entry = this.#entries.get(key);
-    if (!entry) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    return entry.value;
+    const young = this.#young.get(key);
+    if (young) return young.value;
+    const old = this.#old.get(key);
+    if (!old) return undefined;
+    this.#old.delete(key);
+    this.set(key, old.value, old.octets);
+    return old.value;
   }
 
   set(key: K, value: V, octets: number): void {
     // One large value must not drive out everything else.
     if (octets > this.maxOctets / 8) return;
-    this.#octets += octets - (this.#entries.get(key)?.octets ?? 0);
-    this.#entries.delete(key);
-    this.#entries.set(key, { value, octets });
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#octets <= this.maxOctets) break;
-      this.#entries.delete(oldest);
-      this.#octets -= entry.octets;
-    }
+    this.#octets += octets - (this.#young.get(key)?.octets ?? 0);
+    this.#young.set(key, { value, octets });
+    if (this.#octets <= this.maxOctets / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
+    this.#octets = 0;
   }
 }

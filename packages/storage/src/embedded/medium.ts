@@ -15,12 +15,12 @@ import type { Medium, Planned } from '../state/store.ts';
 import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
 import { Cache } from './cache.ts';
 import type { Journal } from './journal.ts';
-import { COMMIT, RECORD_HEADER } from './layout.js';
+import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt } from './layout.js';
 import { packCommit } from './pack-commit.ts';
 import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
 import { settle } from './settle.ts';
-import type { Stages } from './stages.ts';
+import { INLINE_OCTETS, type Stages } from './stages.ts';
 
 export interface JournalMediumOptions {
   readonly journal: Journal;
@@ -74,6 +74,12 @@ export class JournalMedium implements Medium {
   }
 
   message(block: StoreBlock, row: number): Message {
+    const size = block.size[row] as number;
+    // A small body lies in front of its message record, mostly: one read for both.
+    return this.#message(block, row, size < INLINE_OCTETS ? size : 0);
+  }
+
+  #message(block: StoreBlock, row: number, before: number): Message {
     const place = block.place[row] as number;
     if (place < 0) {
       const kept = this.#kept[-place - 1];
@@ -83,13 +89,15 @@ export class JournalMedium implements Medium {
     const known = this.#messages.get(place);
     if (known) return known;
     const octets = block.placeOctets[row] as number;
-    const message = unpackMessage(this.#options.reader.read(place, octets), place);
+    const within = Math.min(before, offsetAt(place) - SEGMENT_HEADER);
+    const bytes = this.#options.reader.read(place, octets, within);
+    const message = unpackMessage(bytes, place);
     this.#messages.set(place, message, octets);
     return message;
   }
 
   facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts } {
-    return this.message(block, row);
+    return this.#message(block, row, 0);
   }
 
   recordBody({ place, octets }: Kept): RecordBody {
