@@ -1,7 +1,11 @@
-/** Results of commits that had an id, for an hour: a lost answer must not become a second mail. */
+/**
+ * Results of commits that had an id, for an hour, and of the newest 100,000 at most: a lost answer must not become a second
+ * mail, and a flood of mail must not fill the memory.
+ */
 import type { Commit } from '@mail-server-kit/core';
 
 export const REMEMBERED_MS = 3_600_000;
+export const REMEMBERED = 100_000;
 
 export interface Repeat {
   readonly id: string;
@@ -30,7 +34,7 @@ export class Repeats {
     this.#changed?.add(repeat.id);
     // Insertion order is the order in time: the oldest are in front.
     for (const [id, known] of this.#known) {
-      if (isFresh(known, now)) break;
+      if (isFresh(known, now) && this.#known.size <= REMEMBERED) break;
       this.#known.delete(id);
       this.#changed?.add(id);
     }

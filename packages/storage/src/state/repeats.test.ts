@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'vitest';
+import { REMEMBERED, REMEMBERED_MS, Repeats } from './repeats.ts';
+
+const repeat = (id: string, at: number) => ({ id, at, lsn: 1, results: [] });
+
+describe('results of commits with an id', () => {
+  it('are known for an hour', () => {
+    const repeats = new Repeats();
+    repeats.add(repeat('a', 0), 0);
+    assert.ok(repeats.get('a', REMEMBERED_MS));
+    assert.equal(repeats.get('a', REMEMBERED_MS + 1), undefined);
+  });
+
+  it('are forgotten earlier, the oldest first, when there are more than 100,000', () => {
+    const repeats = new Repeats(true);
+    for (let i = 0; i < REMEMBERED; i++) repeats.add(repeat(`${i}`, i), i);
+    repeats.takeChanged();
+    repeats.add(repeat('one more', REMEMBERED), REMEMBERED);
+    assert.equal(repeats.get('0', REMEMBERED), undefined);
+    assert.ok(repeats.get('1', REMEMBERED));
+    // A checkpoint removes it too.
+    assert.deepEqual([...repeats.takeChanged().keys()].sort(), ['0', 'one more']);
+  });
+});
