@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { ClassicLevel } from 'classic-level';
 import { MailError, type Log, type MailboxId } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
+import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats } from '../state/repeats.ts';
 import { Dirty, spaceOf, type Counters, type Space } from '../state/world.ts';
 import { emptyBase, type Base } from './engine.ts';
@@ -29,6 +30,14 @@ import type { Position } from './scan.ts';
 type Operation =
   | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: string };
+
+type Pack = (to: Packer) => void;
+
+/** Packs one value of the state into operations, in steps that take well below a millisecond. */
+type Value = (to: Operation[], lsn: number) => Iterable<void>;
+
+/** After so long others get their turn. */
+const SLICE_MS = 3;
 
 /** Octets in one batch. Mostly one is enough, so that a crash finds all of a checkpoint or nothing. */
 const BATCH = 16 * 1_048_576;
@@ -86,26 +95,41 @@ export class Index {
   /** Writes what has changed since the last one. `position`: of the first record that the world does not know. */
   checkpoint(position: Position): Promise<void> {
     if (this.#broken || !this.#base || position.lsn === this.applied) return this.#writing;
-    const operations = this.#collect(this.#base, position.lsn);
-    const counters = this.#base.world.counters.durable;
-    const manifest = seal('g', position.lsn, (to) =>
-      packManifest(to, { counters: counters as Counters, tallies: this.#tallies }),
-    );
-    const applied = seal('z', position.lsn, (to) =>
-      packApplied(to, { store: this.#store, position, manifest: manifest.crc }),
-    );
+    const values = this.#collect(this.#base);
+    const counters = this.#base.world.counters.durable as Counters;
     this.applied = position.lsn;
-    this.#writing = this.#writing.then(() =>
-      this.#write(operations, [
+    this.#writing = this.#writing.then(async () => {
+      if (this.#broken) return;
+      const operations = await this.#pack(values, position.lsn);
+      const manifest = seal('g', position.lsn, (to) =>
+        packManifest(to, { counters, tallies: this.#tallies }),
+      );
+      const applied = seal('z', position.lsn, (to) =>
+        packApplied(to, { store: this.#store, position, manifest: manifest.crc }),
+      );
+      await this.#write(operations, [
         { type: 'put', key: 'g', value: manifest.bytes },
         { type: 'put', key: 'z', value: applied.bytes },
-      ]),
-    );
+      ]);
+    });
     return this.#writing;
   }
 
+  /** Packs the values, and gives the event loop away again and again. */
+  async #pack(values: readonly Value[], lsn: number): Promise<Operation[]> {
+    const operations: Operation[] = [];
+    let since = performance.now();
+    for (const value of values) {
+      for (const _ of value(operations, lsn)) {
+        if (performance.now() - since < SLICE_MS) continue;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        since = performance.now();
+      }
+    }
+    return operations;
+  }
+
   async #write(operations: readonly Operation[], last: Operation[]): Promise<void> {
-    if (this.#broken) return;
     const level = this.#level as Level;
     try {
       for (let from = 0; from < operations.length;) {
@@ -126,26 +150,13 @@ export class Index {
     }
   }
 
-  #collect({ world, repeats }: Base, lsn: number): Operation[] {
-    const operations: Operation[] = [];
+  /** What has to be packed. States are values that nobody changes: this can be done while commits go on. */
+  #collect({ world, repeats }: Base): Value[] {
+    const values: Value[] = [];
     const dirty = world.dirty as Dirty;
     world.dirty = new Dirty();
-    const put = (key: string, pack: (to: Packer) => void): number => {
-      const { bytes, crc } = seal(key, lsn, pack);
-      operations.push({ type: 'put', key, value: bytes });
-      return crc;
-    };
-    const keep = (key: string, pack: ((to: Packer) => void) | undefined): void => {
-      const before = this.#sums.get(key);
-      if (before !== undefined) addTo(this.#tallies, key, before, -1);
-      if (pack) {
-        const crc = put(key, pack);
-        this.#sums.set(key, crc);
-        addTo(this.#tallies, key, crc, 1);
-      } else if (before !== undefined) {
-        this.#sums.delete(key);
-        operations.push({ type: 'del', key });
-      }
+    const keep = (key: string, pack: Pack | undefined) => {
+      values.push((to, lsn) => this.#keep(key, pack, to, lsn));
     };
     for (const id of dirty.accounts) {
       const account = world.accounts.get(id)?.durable;
@@ -153,15 +164,7 @@ export class Index {
     }
     for (const id of dirty.mailboxes) {
       const mailbox = world.mailboxes.get(id)?.durable;
-      const before = this.#written.get(id) ?? new Set();
-      const entries = (mailbox?.blocks ?? []).map((block) => this.#block(id, block, put));
-      const now = new Set(entries.map(({ number }) => number));
-      for (const number of before) {
-        if (!now.has(number)) operations.push({ type: 'del', key: `b/${id}/${number}` });
-      }
-      if (mailbox) this.#written.set(id, now);
-      else this.#written.delete(id);
-      keep(`m/${id}`, mailbox && ((to) => packMailbox(to, mailbox, entries)));
+      values.push((to, lsn) => this.#mailbox(id, mailbox, to, lsn));
     }
     for (const [name, keys] of dirty.records) {
       const { cells } = spaceOf(world, name);
@@ -172,27 +175,63 @@ export class Index {
       }
     }
     for (const name of dirty.spaces) {
-      const space = world.spaces.get(name) as Space;
-      keep(`s/${name}`, (to) => packSpace(to, space));
+      const { floor, gone } = world.spaces.get(name) as Space;
+      // These do change.
+      const now = { floor, gone: new Map(gone) };
+      keep(`s/${name}`, (to) => packSpace(to, now));
     }
     for (const [id, repeat] of repeats.takeChanged()) {
       keep(`i/${id}`, repeat && ((to) => packRepeat(to, repeat)));
     }
-    return operations;
+    return values;
   }
 
-  #block(
-    mailbox: MailboxId,
-    block: StoreBlock,
-    put: (key: string, pack: (to: Packer) => void) => number,
-  ): BlockEntry {
-    let entry = this.#blocks.get(block);
-    if (!entry) {
-      const number = ++this.#lastBlock;
-      entry = { number, crc: put(`b/${mailbox}/${number}`, (to) => packRows(to, block)) };
-      this.#blocks.set(block, entry);
+  *#keep(key: string, pack: Pack | undefined, to: Operation[], lsn: number): Generator<void> {
+    const before = this.#sums.get(key);
+    if (before !== undefined) addTo(this.#tallies, key, before, -1);
+    if (pack) {
+      const { bytes, crc } = seal(key, lsn, pack);
+      to.push({ type: 'put', key, value: bytes });
+      this.#sums.set(key, crc);
+      addTo(this.#tallies, key, crc, 1);
+    } else if (before !== undefined) {
+      this.#sums.delete(key);
+      to.push({ type: 'del', key });
     }
-    return entry;
+    yield;
+  }
+
+  *#mailbox(
+    id: MailboxId,
+    mailbox: MailboxState | undefined,
+    to: Operation[],
+    lsn: number,
+  ): Generator<void> {
+    const entries: BlockEntry[] = [];
+    for (const block of mailbox?.blocks ?? []) {
+      let entry = this.#blocks.get(block);
+      if (!entry) {
+        const number = ++this.#lastBlock;
+        const key = `b/${id}/${number}`;
+        const { bytes, crc } = seal(key, lsn, (packer) => packRows(packer, block));
+        to.push({ type: 'put', key, value: bytes });
+        this.#blocks.set(block, (entry = { number, crc }));
+        yield;
+      }
+      entries.push(entry);
+    }
+    const now = new Set(entries.map(({ number }) => number));
+    for (const number of this.#written.get(id) ?? []) {
+      if (!now.has(number)) to.push({ type: 'del', key: `b/${id}/${number}` });
+    }
+    if (mailbox) this.#written.set(id, now);
+    else this.#written.delete(id);
+    yield* this.#keep(
+      `m/${id}`,
+      mailbox && ((packer) => packMailbox(packer, mailbox, entries)),
+      to,
+      lsn,
+    );
   }
 
   /** After the last checkpoint. */

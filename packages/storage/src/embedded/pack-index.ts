@@ -200,7 +200,7 @@ export function unpackMailbox(
   return { mailbox, blocks };
 }
 
-export function packSpace(to: Packer, space: Space): void {
+export function packSpace(to: Packer, space: Pick<Space, 'floor' | 'gone'>): void {
   to.varint(space.floor);
   to.list([...space.gone], ([key, version]) => {
     to.text(key);
