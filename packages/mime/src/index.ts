@@ -1,6 +1,6 @@
 export { createScanner, FACTS_VERSION, type Scanner, type ScanOptions } from './scan.ts';
 export { factsOf, prependHeader } from './facts.ts';
-export { decodeStructure, mediaType, type PartTree, type Span } from './structure.ts';
+export { decodeStructure, mediaType, rootHeader, type PartTree, type Span } from './structure.ts';
 export type { Content, Disposition } from './content.ts';
 export { renderBodyStructure } from './body-structure.ts';
 export { partOf, sectionOf, type SectionText } from './section.ts';

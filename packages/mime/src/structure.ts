@@ -316,6 +316,19 @@ const emptyPart = (at: number): PartTree => ({
   message: undefined,
 });
 
+/**
+ * Where the header of the message itself lies, blank line included, without decoding the tree: most of what clients ask
+ * for when they list a mailbox are fields of it.
+ * @throws MailError CORRUPTION
+ */
+export function rootHeader(structure: Uint8Array): Span {
+  const read = new Reader(structure);
+  if (read.number() !== VERSION) throw broken();
+  read.octet();
+  const start = read.number();
+  return { start, end: start + read.number() };
+}
+
 /** The stored form of the same message with `octets` more of header fields in front. */
 export function growRootHeader(structure: Uint8Array, octets: number): Uint8Array {
   const read = new Reader(structure);

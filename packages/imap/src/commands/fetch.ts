@@ -141,8 +141,11 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
   const one = async (row: Row | undefined, parts: readonly FetchPart[]): Promise<void> => {
     const mark = respond.out.mark();
     try {
-      await message.take(row);
-      await write(message, parts);
+      // Nothing waits for what is there: a promise costs as much as showing a message.
+      const taken = message.take(row);
+      if (taken) await taken;
+      const written = write(message, parts);
+      if (written) await written;
     } catch (error) {
       // A response that is half out cannot be taken back: the client would read the next one as its text.
       if (!isOneMessages(error)) throw error;
@@ -190,13 +193,8 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
 async function showColumns(message: CurrentMessage, parts: readonly FetchPart[]): Promise<void> {
   const { out } = message.respond;
   while (message.rows.next()) {
-    begin(message);
-    for (let i = 0; i < parts.length; i++) {
-      if (i > 0) out.octets(space);
-      const wait = (parts[i] as FetchPart).write(message);
-      if (wait) await wait;
-    }
-    out.octets(end);
+    const written = write(message, parts);
+    if (written) await written;
     if (out.full) await out.flush();
   }
 }
@@ -210,14 +208,22 @@ function begin({ respond, view, rows }: CurrentMessage): void {
   respond.out.octets(star).number(view.numberOf(rows)).octets(fetchOpen);
 }
 
-async function write(message: CurrentMessage, parts: readonly FetchPart[]): Promise<void> {
-  const { out } = message.respond;
+/** One FETCH response; at once, unless octets of the message are shown. */
+function write(message: CurrentMessage, parts: readonly FetchPart[]): Promise<void> | void {
   begin(message);
-  let first = true;
-  for (const part of parts) {
-    if (!first) out.octets(space);
-    first = false;
-    await part.write(message);
+  return writeFrom(message, parts, 0);
+}
+
+function writeFrom(
+  message: CurrentMessage,
+  parts: readonly FetchPart[],
+  from: number,
+): Promise<void> | void {
+  const { out } = message.respond;
+  for (let i = from; i < parts.length; i++) {
+    if (i > 0) out.octets(space);
+    const wait = (parts[i] as FetchPart).write(message);
+    if (wait) return wait.then(() => writeFrom(message, parts, i + 1));
   }
   out.octets(end);
 }

@@ -42,11 +42,20 @@ const envelopePart: FetchPart = {
   },
 };
 
+/** Rendered once for as long as the store keeps the facts at hand: it hands out the same octets then. */
 function structurePart(name: string, extended: boolean): FetchPart {
+  const label = Buffer.from(`${name} `);
+  const rendered = new WeakMap<Uint8Array, Uint8Array>();
   return {
     parts: ['structure'],
-    write({ respond, structure }) {
-      respond.out.text(`${name} `).octets(renderBodyStructure(structure, extended));
+    write(message) {
+      const stored = message.facts.structure as Uint8Array;
+      let octets = rendered.get(stored);
+      if (!octets) {
+        octets = renderBodyStructure(message.structure, extended);
+        rendered.set(stored, octets);
+      }
+      message.respond.out.octets(label).octets(octets);
     },
   };
 }

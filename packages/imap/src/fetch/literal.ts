@@ -34,16 +34,12 @@ export async function writeOctets(
     .text('{')
     .number(end - start)
     .text('}\r\n');
-  await pour(withoutNul(message.stream(start, end)), end - start, out);
+  await pour(message.stream(start, end), end - start, out, nulReplaced);
 }
 
 /** NUL may stand in a literal8 only, which BODY is not (RFC 9051 section 9, rule 3): 0x80 takes its place, so the size holds. */
 export function nulReplaced(octets: Uint8Array): Uint8Array {
   return octets.includes(0) ? octets.map((octet) => octet || 0x80) : octets;
-}
-
-async function* withoutNul(octets: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  for await (const part of octets) yield nulReplaced(part);
 }
 
 const PIECE = 64 * 1024;
@@ -53,9 +49,11 @@ export async function pour(
   octets: AsyncIterable<Uint8Array>,
   size: number,
   out: Writer,
+  clean: (part: Uint8Array) => Uint8Array = (part) => part,
 ): Promise<void> {
   let left = size;
-  for await (const part of octets) {
+  for await (const piece of octets) {
+    const part = clean(piece);
     left -= part.length;
     if (left < 0) break;
     // However large the pieces of the store are, no more than this waits for a slow reader.

@@ -23,14 +23,16 @@ export class CurrentMessage implements FetchMessage {
   }
 
   /** Goes on to the row of facts that belongs to where `rows` stands. */
-  async take(row: Row | undefined): Promise<void> {
+  take(row: Row | undefined): Promise<void> | void {
     this.#structure = undefined;
     this.#octets = undefined;
     this.#facts = row?.facts;
-    // Kept by another version of the scanner: read the message again.
-    if (row && row.facts.version !== FACTS_VERSION) {
-      this.#facts = await factsOf(this.stream(0, Infinity));
-    }
+    if (row && row.facts.version !== FACTS_VERSION) return this.#scanAgain();
+  }
+
+  /** Its facts were kept by another version of the scanner. */
+  async #scanAgain(): Promise<void> {
+    this.#facts = await factsOf(this.stream(0, Infinity));
   }
 
   get facts(): Row['facts'] {
@@ -62,5 +64,7 @@ export class CurrentMessage implements FetchMessage {
 async function gather(octets: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   for await (const part of octets) parts.push(part);
+  const [only] = parts;
+  if (only && parts.length === 1) return Buffer.from(only.buffer, only.byteOffset, only.length);
   return Buffer.concat(parts);
 }

@@ -1,5 +1,11 @@
 /** BODY[<section>]<<partial>> (RFC 9051 section 6.4.5), and the names that RFC 822 gave to some sections. */
-import { headerFields, sectionOf, type SectionText } from '@mail-server-kit/mime';
+import {
+  headerFields,
+  rootHeader,
+  sectionOf,
+  type SectionText,
+  type Span,
+} from '@mail-server-kit/mime';
 import type { FetchMessage, FetchPart } from '../extension.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
@@ -85,13 +91,21 @@ export function named(
         const size = message.rows.block.size[message.rows.row] as number;
         return writeOctets(message, ...within(0, size, partial));
       }
-      const span = sectionOf(message.structure, section.path, section.text);
+      const span = spanOf(message, section);
       if (!span) return void out.text('NIL');
       if (section.fields)
         return writeFields(message, span.start, span.end, section.fields, partial);
       return writeOctets(message, ...within(span.start, span.end, partial));
     },
   };
+}
+
+/** Sections of the message itself need no tree: mailboxes of any size are listed by fields of its header. */
+function spanOf(message: FetchMessage, { path, text }: Section): Span | undefined {
+  if (path.length > 0) return sectionOf(message.structure, path, text);
+  const header = rootHeader(message.facts.structure as Uint8Array);
+  if (text === 'HEADER') return header;
+  return { start: header.end, end: message.rows.block.size[message.rows.row] as number };
 }
 
 /** Octets of a header that are looked through for fields: what is longer is an attack on our memory. */
