@@ -140,6 +140,27 @@ describe('a disk that loses power', () => {
   }
 });
 
+describe('a torn end', () => {
+  it('is cleared: what lay behind it does not come back when the gap is filled', async () => {
+    const disk = fakeDisk();
+    const { store, inbox } = await begin(disk);
+    await append(store, inbox, 'before');
+    // One group: nobody was told of either, as far as the journal can know.
+    await Promise.all([append(store, inbox, 'lost 1'), append(store, inbox, 'lost 2')]);
+    disk.crash();
+    const { name, position } = findOctets(disk, 'lost 1');
+    disk.flip(name, position);
+    const again = await openOn(disk);
+    assert.deepEqual(await textsOf(again, inbox), ['before']);
+    // Of the same length, so that a record would follow at once.
+    await append(again, inbox, 'filled');
+    disk.crash();
+    const third = await openOn(disk);
+    assert.deepEqual(await textsOf(third, inbox), ['before', 'filled']);
+    await third.close();
+  });
+});
+
 describe('a sync that fails', () => {
   it('is never tried again: what waits is UNKNOWN, then the store can only be read', async () => {
     const disk = fakeDisk();

@@ -27,7 +27,10 @@ import { nodeDisk } from './node-disk.js';
 import { ThreadLink } from './thread-link.ts';
 
 export interface EmbeddedStoreOptions {
-  /** Octets of a journal file. Default 64 MiB; at least 64 KiB. Zeros are written ahead, so two of them lie there from the start. */
+  /**
+   * Octets of a journal file. Default 64 MiB; at least 64 KiB. Zeros are written ahead, so two of them lie there from the
+   * start. A commit has to fit into one, or it is LIMIT: 62 octets for each message that is copied, so a million by default.
+   */
   readonly segmentOctets?: number;
   /** Octets being received at one time, over all connections. Default 256 MiB. */
   readonly maxStagedOctets?: number;
