@@ -16,7 +16,8 @@ import {
 import type { StoreBlock } from './state/block.ts';
 import { VANISHED_RANGES } from './state/mailbox.ts';
 import type { Kept, Message, Piece, Pieces, RecordBody } from './state/pieces.ts';
-import { StateStore, type Medium, type Planned } from './state/store.ts';
+import type { Medium, Planned } from './state/medium.ts';
+import { StateStore } from './state/store.ts';
 import { collect, type StagingOptions } from './staging.ts';
 
 export interface MemoryStoreOptions {

@@ -98,6 +98,7 @@ function run() {
   }
 }
 
+parentPort?.postMessage({ event: 'started' });
 try {
   run();
   writer.close();

@@ -11,7 +11,7 @@ import type { StagingOptions } from '../staging.ts';
 import type { StoreBlock } from '../state/block.ts';
 import type { Delta } from '../state/delta.ts';
 import type { Extent, Kept, Message, Piece, Pieces, RecordBody } from '../state/pieces.ts';
-import type { Medium, Planned } from '../state/store.ts';
+import type { Medium, Planned } from '../state/medium.ts';
 import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
 import { Cache } from './cache.ts';
 import type { Journal } from './journal.ts';

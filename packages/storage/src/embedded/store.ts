@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import {
+  MailError,
   silent,
   systemClock,
   type Clock,
@@ -53,7 +54,8 @@ export type EmbeddedStore = MailStore;
 const MIB = 1_048_576;
 
 /**
- * @throws MailError UNAVAILABLE if another process owns the directory (its number is in the text); CORRUPTION if the journal
+ * @throws MailError UNAVAILABLE if another process owns the directory (its number is in the text) or the thread that writes
+ *   the journal cannot start; CORRUPTION if the journal
  *   is damaged, with segment and offset; CANNOT if a later version wrote it
  */
 export async function openEmbeddedStore(
@@ -65,11 +67,13 @@ export async function openEmbeddedStore(
   fs.mkdirSync(journal, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
   const index = new Index(path.join(directory, 'index'), engine.log);
+  let thread: ThreadLink | undefined;
   try {
     const link = (about: LinkOptions) =>
-      new ThreadLink({ ...about, directory: journal }, engine.log);
+      (thread = new ThreadLink({ ...about, directory: journal }, engine.log));
     const disk = nodeDisk(journal);
     const store = await openJournalStore({ ...engine, disk, link }, (id) => index.load(id));
+    await running(thread);
     keepCheckpoints(store, index, {
       octets: options.checkpointOctets ?? 64 * MIB,
       everyMs: options.checkpointMs ?? 60_000,
@@ -78,9 +82,21 @@ export async function openEmbeddedStore(
     store.afterClose = async () => unlock();
     return store;
   } catch (error) {
+    await thread?.close();
     await index.close().catch(() => {});
     unlock();
     throw error;
+  }
+}
+
+async function running(thread: ThreadLink | undefined): Promise<void> {
+  try {
+    await thread?.started;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MailError('UNAVAILABLE', `The thread of the journal cannot start: ${reason}`, {
+      cause: error,
+    });
   }
 }
 

@@ -70,24 +70,38 @@ export class ThreadLink implements Link {
   #produced = 0;
   #done = 0;
   #ended: () => void = () => {};
+  /** Resolves once the thread runs; rejects with the reason why it cannot. */
+  readonly started: Promise<void>;
+  #start: (error?: unknown) => void = () => {};
 
-  constructor(options: ThreadOptions, log: Log) {
+  /** `code`: what the thread runs. A bundler that takes this file elsewhere may have left it behind. */
+  constructor(
+    options: ThreadOptions,
+    log: Log,
+    code = new URL('./journal-thread.js', import.meta.url),
+  ) {
     this.#log = log;
+    this.started = new Promise((resolve, reject) => {
+      this.#start = (error) => (error === undefined ? resolve() : reject(error as Error));
+    });
+    // Who opened the store hears of it; if that has failed for another reason, nobody does.
+    this.started.catch(() => {});
     this.#control[READY] = options.ready;
     this.#control[WANT] = options.ready;
-    this.#worker = new Worker(new URL('./journal-thread.js', import.meta.url), {
+    this.#worker = new Worker(code, {
       workerData: { ...options, control: this.#control, ring: this.#ring },
       // Loaders and hooks of the main thread have no business there.
       execArgv: [],
       name: 'journal',
     });
-    this.#worker.unref();
-    // Listening for messages below makes it count again: a store without work does not keep the process alive.
-    this.#worker.once('online', () => {
-      // Unless it is being closed already: whoever waits for that would wait in a process that ends.
-      if (this.backlog === 0 && Atomics.load(this.#control, STOP) === 0) this.#worker.unref();
-    });
     this.#worker.on('message', ({ event, error }: { event: string; error: unknown }) => {
+      if (event === 'started') {
+        this.#start();
+        // A store without work does not keep the process alive, unless it is being closed already: whoever waits for that
+        // would wait in a process that ends.
+        if (this.backlog === 0 && Atomics.load(this.#control, STOP) === 0) this.#worker.unref();
+        return;
+      }
       log({ level: 'error', service: 'storage', event, error });
       if (event === 'journal failed') this.#fail(error);
     });
@@ -213,6 +227,7 @@ export class ThreadLink implements Link {
   #fail(error: unknown): void {
     if (this.failed) return;
     this.failed = error ?? new Error('journal failed');
+    this.#start(this.failed);
     this.#progress();
     this.backlog = 0;
     const lost = [...this.#underWay.splice(0), ...this.#outgoing.splice(0)];

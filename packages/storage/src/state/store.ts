@@ -1,6 +1,6 @@
 /**
- * The MailStore that both stores are: commits planned one after the other on `head`, readers on what is durable. Where
- * octets and commits are put is the medium's business.
+ * The MailStore that both stores are: commits go through `commits.ts`, readers see what is durable. Where octets and
+ * commits are put is the medium's business.
  */
 import {
   BLOCK_SIZE,
@@ -14,7 +14,6 @@ import {
   type Change,
   type Clock,
   type Commit,
-  type Content,
   type Cursor,
   type EmailId,
   type Facts,
@@ -34,52 +33,19 @@ import {
   type Uid,
   type UidRanges,
   type Write,
-  type WriteResult,
 } from '@mail-server-kit/core';
 import { blockFor, lowerBound, spans, type StoreBlock } from './block.ts';
-import { locateKept, type Delta, type Rules } from './delta.ts';
-import { Feed, changesOf, cursorOf, type History } from './feed.ts';
+import { Commits } from './commits.ts';
+import type { Rules } from './delta.ts';
+import { Feed, type History } from './feed.ts';
 import { compareKeys } from './keys.ts';
 import { infoOf, snapshotOf, vanishedSince, type MailboxState } from './mailbox.ts';
+import type { Medium } from './medium.ts';
 import { emailNumber } from './names.ts';
-import { cut, type Kept, type Piece, type RecordBody } from './pieces.ts';
-import { plan, type Materials } from './plan.ts';
+import { cut, type Piece } from './pieces.ts';
 import { isThere } from './plan-records.ts';
 import { Repeats } from './repeats.ts';
 import { World, type AccountState, type RecordState } from './world.ts';
-
-/** A planned commit on its way to the medium. */
-export interface Planned {
-  readonly deltas: readonly Delta[];
-  readonly results: readonly WriteResult[];
-  readonly at: number;
-  readonly id?: string;
-}
-
-export interface Medium extends Materials {
-  stageOctets(
-    octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: { sizeHint?: number; limit?: number },
-  ): Promise<Stage>;
-  discard(stage: StageId): void;
-  /**
-   * Takes a commit. `done` is called once it is durable or lost, in the order of the commits. Returns its place in the order
-   * and the deltas with all places known; undefined: there is no room now, `onRoom` tells when to try again.
-   * @throws MailError LIMIT, UNAVAILABLE: nothing was taken
-   */
-  persist(
-    planned: Planned,
-    done: (error?: MailError) => void,
-  ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined;
-  /** @throws MailError CORRUPTION, EXPUNGED */
-  facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts };
-  /** @throws MailError CORRUPTION */
-  recordBody(kept: Kept): RecordBody;
-  /** @throws MailError CORRUPTION */
-  octets(piece: Piece): Promise<Uint8Array>;
-  /** After the last commit is done. */
-  close(): Promise<void>;
-}
 
 export interface StoreOptions {
   readonly clock: Clock;
@@ -92,13 +58,6 @@ export interface StoreOptions {
   readonly repeats?: Repeats;
 }
 
-interface Waiting {
-  readonly writes: readonly Write[];
-  readonly id: string | undefined;
-  readonly resolve: (commit: Commit) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** How often records whose time is over are removed; they are not seen before that either. */
 const SWEEP_MS = 600_000;
 
@@ -107,11 +66,7 @@ export class StateStore implements MailStore {
   readonly world: World;
   readonly repeats: Repeats;
   readonly #feed: Feed;
-  readonly #queue: Waiting[] = [];
-  readonly #underWay = new Map<string, Promise<Commit>>();
-  /** Commits that are not durable yet. */
-  #pending = 0;
-  readonly #idle: (() => void)[] = [];
+  readonly #commits: Commits;
   #closing: Promise<void> | undefined;
   #cancelSweep: () => void = () => {};
 
@@ -122,6 +77,8 @@ export class StateStore implements MailStore {
     this.world = options.world ?? new World();
     this.repeats = options.repeats ?? new Repeats();
     this.#feed = new Feed(options.lsn ?? 0, options.history, options.log);
+    const { world, repeats } = this;
+    this.#commits = new Commits(medium, { ...options, world, repeats, feed: this.#feed });
     this.#sweepLater();
   }
 
@@ -137,92 +94,14 @@ export class StateStore implements MailStore {
     this.medium.discard(stage);
   }
 
-  commit(writes: readonly Write[], { id }: { id?: string } = {}): Promise<Commit> {
+  commit(writes: readonly Write[], options: { id?: string } = {}): Promise<Commit> {
     if (this.#closing) return Promise.reject(closed());
-    const first = id === undefined ? undefined : this.#known(id);
-    if (first) {
-      return first.then((commit) => {
-        this.#useUp(writes);
-        return commit;
-      });
-    }
-    const commit = new Promise<Commit>((resolve, reject) => {
-      this.#queue.push({ writes, id, resolve, reject });
-    });
-    if (id !== undefined) {
-      this.#underWay.set(id, commit);
-      const forget = () => this.#underWay.delete(id);
-      commit.then(forget, forget);
-    }
-    this.advance();
-    return commit;
-  }
-
-  #known(id: string): Promise<Commit> | undefined {
-    const repeat = this.repeats.get(id, this.options.clock.now());
-    if (!repeat) return this.#underWay.get(id);
-    return Promise.resolve({ cursor: cursorOf(repeat.lsn), results: repeat.results });
+    return this.#commits.commit(writes, options);
   }
 
   /** Takes up commits that wait, as far as there is room. */
   protected advance(): void {
-    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
-      try {
-        if (!this.#take(next)) return;
-      } catch (error) {
-        next.reject(error);
-      }
-      this.#queue.shift();
-    }
-  }
-
-  #take({ writes, id, resolve, reject }: Waiting): boolean {
-    const at = this.options.clock.now();
-    const { draft, deltas, results } = plan(
-      this.world,
-      writes,
-      this.medium,
-      this.options.rules,
-      at,
-    );
-    if (deltas.length === 0 && id === undefined) {
-      this.#useUp(writes);
-      // The answer rests on what others have written: it may be told when that is durable.
-      this.#whenIdle(() => resolve({ cursor: cursorOf(this.#feed.last), results }));
-      return true;
-    }
-    let publish = () => {};
-    let lsn = 0;
-    const taken = this.medium.persist(
-      { deltas, results, at, ...(id === undefined ? {} : { id }) },
-      (error) => {
-        this.#pending--;
-        if (error) reject(error);
-        else {
-          publish();
-          if (id !== undefined) this.repeats.add({ id, at, lsn, results }, at);
-          this.#useUp(writes);
-          this.#feed.tell({ lsn, changes: changesOf(deltas, lsn, at) });
-          resolve({ cursor: cursorOf(lsn), results });
-        }
-        if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
-      },
-    );
-    if (!taken) return false;
-    this.#pending++;
-    ({ lsn } = taken);
-    if (!this.medium.holds) locateKept(draft, taken.deltas);
-    publish = draft.publish();
-    return true;
-  }
-
-  #useUp(writes: readonly Write[]): void {
-    for (const stage of stagesOf(writes)) this.medium.discard(stage);
-  }
-
-  #whenIdle(callback: () => void): void {
-    if (this.#pending === 0) callback();
-    else this.#idle.push(callback);
+    this.#commits.advance();
   }
 
   async mailboxes(
@@ -438,8 +317,7 @@ export class StateStore implements MailStore {
 
   async #close(): Promise<void> {
     this.#cancelSweep();
-    await new Promise<void>((resolve) => this.#whenIdle(resolve));
-    for (const { reject } of this.#queue.splice(0)) reject(closed());
+    await this.#commits.close(closed);
     this.#feed.close();
     await this.medium.close();
   }
@@ -483,13 +361,6 @@ const BATCH = BLOCK_SIZE / 4;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 const closed = () => new MailError('UNAVAILABLE', 'The store is closed');
-
-function* stagesOf(writes: readonly Write[]): Generator<StageId> {
-  for (const write of writes) {
-    const content: Content = ('content' in write && write.content) || [];
-    for (const slice of content) if ('stage' in slice) yield slice.stage;
-  }
-}
 
 /** RFC 4314 section 2.1: `l` is the right to see the mailbox in a list. */
 const maySee = (mailbox: MailboxState, account: AccountId): boolean =>

@@ -1,0 +1,133 @@
+/** Commits one after the other: planned on `head`, taken by the medium, told of when they are durable. */
+import type { Clock, Commit, Content, StageId, Write } from '@mail-server-kit/core';
+import { locateKept, type Rules } from './delta.ts';
+import { changesOf, cursorOf, type Feed } from './feed.ts';
+import type { Medium } from './medium.ts';
+import { plan } from './plan.ts';
+import type { Repeats } from './repeats.ts';
+import type { World } from './world.ts';
+
+export interface CommitsOptions {
+  readonly world: World;
+  readonly repeats: Repeats;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly rules: Rules;
+}
+
+interface Waiting {
+  readonly writes: readonly Write[];
+  readonly id: string | undefined;
+  readonly resolve: (commit: Commit) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Commits {
+  readonly #medium: Medium;
+  readonly #options: CommitsOptions;
+  readonly #queue: Waiting[] = [];
+  readonly #underWay = new Map<string, Promise<Commit>>();
+  /** Commits that are not durable yet. */
+  #pending = 0;
+  readonly #idle: (() => void)[] = [];
+
+  constructor(medium: Medium, options: CommitsOptions) {
+    this.#medium = medium;
+    this.#options = options;
+  }
+
+  commit(writes: readonly Write[], { id }: { id?: string } = {}): Promise<Commit> {
+    const first = id === undefined ? undefined : this.#known(id);
+    if (first) {
+      return first.then((commit) => {
+        this.#useUp(writes);
+        return commit;
+      });
+    }
+    const commit = new Promise<Commit>((resolve, reject) => {
+      this.#queue.push({ writes, id, resolve, reject });
+    });
+    if (id !== undefined) {
+      this.#underWay.set(id, commit);
+      const forget = () => this.#underWay.delete(id);
+      commit.then(forget, forget);
+    }
+    this.advance();
+    return commit;
+  }
+
+  #known(id: string): Promise<Commit> | undefined {
+    const repeat = this.#options.repeats.get(id, this.#options.clock.now());
+    if (!repeat) return this.#underWay.get(id);
+    return Promise.resolve({ cursor: cursorOf(repeat.lsn), results: repeat.results });
+  }
+
+  /** Takes up commits that wait, as far as there is room. */
+  advance(): void {
+    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+      try {
+        if (!this.#take(next)) return;
+      } catch (error) {
+        next.reject(error);
+      }
+      this.#queue.shift();
+    }
+  }
+
+  #take({ writes, id, resolve, reject }: Waiting): boolean {
+    const { world, repeats, feed, clock, rules } = this.#options;
+    const at = clock.now();
+    const { draft, deltas, results } = plan(world, writes, this.#medium, rules, at);
+    if (deltas.length === 0 && id === undefined) {
+      this.#useUp(writes);
+      // The answer rests on what others have written: it may be told when that is durable.
+      this.#whenIdle(() => resolve({ cursor: cursorOf(feed.last), results }));
+      return true;
+    }
+    let publish = () => {};
+    let lsn = 0;
+    const taken = this.#medium.persist(
+      { deltas, results, at, ...(id === undefined ? {} : { id }) },
+      (error) => {
+        this.#pending--;
+        if (error) reject(error);
+        else {
+          publish();
+          if (id !== undefined) repeats.add({ id, at, lsn, results }, at);
+          this.#useUp(writes);
+          feed.tell({ lsn, changes: changesOf(deltas, lsn, at) });
+          resolve({ cursor: cursorOf(lsn), results });
+        }
+        if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
+      },
+    );
+    if (!taken) return false;
+    this.#pending++;
+    ({ lsn } = taken);
+    if (!this.#medium.holds) locateKept(draft, taken.deltas);
+    publish = draft.publish();
+    return true;
+  }
+
+  #useUp(writes: readonly Write[]): void {
+    for (const stage of stagesOf(writes)) this.#medium.discard(stage);
+  }
+
+  #whenIdle(callback: () => void): void {
+    if (this.#pending === 0) callback();
+    else this.#idle.push(callback);
+  }
+
+  /** After what is under way is done: what has no room yet gets this error. */
+  async close(error: () => Error): Promise<void> {
+    await new Promise<void>((resolve) => this.#whenIdle(resolve));
+    for (const { reject } of this.#queue.splice(0)) reject(error());
+  }
+}
+
+function* stagesOf(writes: readonly Write[]): Generator<StageId> {
+  for (const write of writes) {
+    const content: Content = ('content' in write && write.content) || [];
+    for (const slice of content) if ('stage' in slice) yield slice.stage;
+  }
+}
