@@ -21,12 +21,17 @@ const commands = {
   fuzz: [vitest, 'run', '--root', root, '--config', join(root, 'vitest.fuzz.config.ts')],
 };
 
+/** A child was ended by a signal that was passed on to it. */
+let stopped = false;
+
 const [name = '', ...args] = process.argv.slice(2);
 const command = commands[name];
 if (!command) fail(`usage: node scripts/run.mjs ${Object.keys(commands).join('|')} [arguments]`);
 checkNode();
 if (!installed()) await install();
 process.exitCode = await run(process.execPath, [...command, ...args], 'inherit');
+// A server that was told to stop while its sources were read has nothing to close and could not say so itself.
+if (name === 'start' && stopped) process.exitCode = 0;
 
 /** @param {string} line @returns {never} */
 function fail(line) {
@@ -78,6 +83,7 @@ async function install() {
   const code = npm
     ? await run(process.execPath, [npm, ...npmArgs], ['ignore', 2, 2])
     : await run('npm', npmArgs, ['ignore', 2, 2]);
+  if (stopped) process.exit(name === 'start' ? 0 : code);
   if (code !== 0) fail(`npm ci failed with exit code ${code}.`);
 }
 
@@ -89,15 +95,21 @@ async function install() {
  */
 function run(file, fileArgs, stdio) {
   return new Promise((resolve) => {
-    const child = spawn(file, fileArgs, { stdio, cwd: root });
+    /** @type {Set<NodeJS.Signals>} */
+    const passed = new Set();
     /** @param {NodeJS.Signals} signal */
-    const pass = (signal) => child.kill(signal);
+    const pass = (signal) => {
+      passed.add(signal);
+      child.kill(signal);
+    };
     /** @type {NodeJS.Signals[]} */
     const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'];
     for (const signal of signals) process.on(signal, pass);
+    const child = spawn(file, fileArgs, { stdio, cwd: root });
     child.on('error', (error) => fail(`cannot run ${file}: ${error.message}`));
     child.on('close', (code, signal) => {
       for (const each of signals) process.off(each, pass);
+      stopped ||= signal !== null && signal !== 'SIGHUP' && passed.has(signal);
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
     });
   });

@@ -12,9 +12,10 @@ export const freePorts = ['smtp', 'submission', 'submissions', 'imap', 'imaps', 
   (name) => [`--${name}`, '0'],
 );
 
-/** How it is started: by npm as a user does, or without it, which is faster. */
+/** How it is started: by npm as a user does, by the script that npm runs, or without both, which is faster. */
 const ways = {
   npm: ['npm', 'start', '--'],
+  script: [process.execPath, 'scripts/run.mjs', 'start'],
   node: [
     process.execPath,
     '--conditions=@mail-server-kit/source',

@@ -1,6 +1,6 @@
 /** `npm start`, with real child processes: what it says, what it refuses, and how it ends. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -341,6 +341,30 @@ describe('npm start ends', () => {
     const again = startProvider(args);
     await again.ready();
   });
+
+  it('with 0 also when the signal comes before it is ready, and gives the store back', async () => {
+    const data = temporaryFolder();
+    const args = ['--data', data, ...freePorts];
+    const provider = startProvider(args);
+    await vi.waitUntil(() => existsSync(join(data, 'mail/lock')), { timeout: 30_000, interval: 2 });
+    provider.child.kill();
+    expect(await provider.ended).toMatchObject({ code: 0, signal: null });
+    expect(existsSync(join(data, 'mail/lock'))).toBe(false);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'with 0 when its sources are not even read (needs /proc to see that the reading has begun)',
+    async () => {
+      const data = join(temporaryFolder(), 'data');
+      const provider = startProvider(['--data', data, ...freePorts], { way: 'script' });
+      const children = `/proc/${provider.child.pid}/task/${provider.child.pid}/children`;
+      const begun = () => readFileSync(children, 'utf8') !== '';
+      await vi.waitUntil(begun, { timeout: 30_000, interval: 2 });
+      provider.child.kill();
+      expect(await provider.ended).toMatchObject({ code: 0, signal: null, stdout: '' });
+      expect(existsSync(data)).toBe(false);
+    },
+  );
 
   it('after the delivery that is under way', async () => {
     const args = ['--data', temporaryFolder(), ...freePorts, '--account', 'joe@my.test:secret'];

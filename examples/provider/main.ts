@@ -11,9 +11,9 @@ import { createImapServer } from 'imap-server-kit';
 import { addAccounts } from './accounts.ts';
 import { helpText, readFlags, type Flags, type ServiceName } from './flags.ts';
 import { explain, log, startMessage, type Started } from './messages.ts';
-import { stopOnSignals } from './signals.ts';
+import { listenForSignals, type Signals } from './signals.ts';
 
-async function serve(flags: Flags): Promise<void> {
+async function serve(flags: Flags, signals: Signals): Promise<void> {
   const data = resolve(flags.data);
   await mkdir(data, { recursive: true });
   const { tls, trust } = await certificates(flags, join(data, 'tls'));
@@ -45,16 +45,18 @@ async function serve(flags: Flags): Promise<void> {
 
   const server = createMailServer({ services, closeAfter: [directory, tls, store] });
   try {
+    signals.stop.throwIfAborted();
     const addresses = await server.start();
+    signals.stop.throwIfAborted();
     // Once nothing can fail any more: a password that was made is shown, or was not made.
     const accounts = await addAccounts(directory, flags);
-    stopOnSignals(server, services);
     const open = addresses.map(({ host, port }, i) => ({
       name: names[i] as ServiceName,
       host,
       port,
     }));
     process.stdout.write(startMessage({ data, open, accounts, trust, later }));
+    signals.rule(server, services);
   } catch (error) {
     await server.stop();
     throw error;
@@ -85,12 +87,14 @@ async function certificates(
   return { tls, trust: { file: tls.caFile, name: 'localhost' } };
 }
 
+const signals = listenForSignals();
 let flags: Flags | 'help' | undefined;
 try {
   flags = readFlags(process.argv.slice(2));
   if (flags === 'help') process.stdout.write(helpText());
-  else await serve(flags);
+  else await serve(flags, signals);
 } catch (error) {
+  if (error === signals.stop.reason) process.exit(0);
   console.error(`mail-server-kit: ${explain(error, flags === 'help' ? undefined : flags)}`);
   process.exitCode = 1;
 }
