@@ -10,6 +10,7 @@ import {
   placeOf,
   sealRecord,
   segmentAt,
+  type KnownSum,
 } from './layout.js';
 import type { Link } from './link.ts';
 import type { Position } from './scan.ts';
@@ -110,7 +111,7 @@ export class Journal {
    */
   append(
     bytes: Uint8Array,
-    { type, bodies = 0, sync, freeing = false }: AppendOptions,
+    { type, bodies = 0, known = [], sync, freeing = false }: AppendOptions,
     done: (error?: MailError) => void,
   ): Placed | undefined {
     if (this.#link.failed) throw readOnly(this.#link.failed);
@@ -126,6 +127,7 @@ export class Journal {
       octets - RECORD_HEADER,
       { segment: this.#segment, lsn, type, bodies, durable: this.#durable },
       this.#seed,
+      known,
     );
     const end = { segment: this.#segment, offset: this.#offset + aligned(octets), lsn };
     this.#inFlight.push({ place, record: bytes });
@@ -184,6 +186,8 @@ export class Journal {
 export interface AppendOptions {
   readonly type: number;
   readonly bodies?: number;
+  /** Checksums of parts, ascending. */
+  readonly known?: readonly KnownSum[];
   readonly sync: boolean;
   readonly freeing?: boolean;
 }

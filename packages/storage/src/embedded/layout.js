@@ -3,6 +3,7 @@
  * docs/implement/store-format.md. Plain JavaScript, because the journal thread uses it without a build.
  */
 import { crc32 } from 'node:zlib';
+import { crcAfter } from './crc.js';
 
 /** Raised when a change makes older readers misunderstand; a reader refuses what asks for a later one. */
 export const FORMAT = 1;
@@ -90,14 +91,22 @@ export function readSegmentHeader(octets) {
 export const seedOf = (store) => crc32(store);
 
 /**
+ * @typedef {object} KnownSum the checksum of a part of a record, which need not be computed again
+ * @property {number} start offset in the record
+ * @property {number} octets
+ * @property {number} crc
+ */
+
+/**
  * Writes the header in front of the payload that `record` holds from RECORD_HEADER on.
  *
  * @param {Uint8Array} record
  * @param {number} payload octets of it
  * @param {Omit<RecordHeader, 'octets' | 'version' | 'algorithm'>} header
  * @param {number} seed
+ * @param {readonly KnownSum[]} known ascending, from the payload on
  */
-export function sealRecord(record, payload, header, seed) {
+export function sealRecord(record, payload, header, seed, known) {
   const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
   bytes.writeUInt32LE(header.segment, 0);
   bytes.writeUInt32LE(payload, 4);
@@ -108,7 +117,15 @@ export function sealRecord(record, payload, header, seed) {
   bytes[17] = 0;
   bytes.writeUIntLE(header.durable, 18, 6);
   bytes.writeUInt32LE(header.bodies, 24);
-  bytes.writeUInt32LE(recordSum(bytes.subarray(0, RECORD_HEADER + payload), seed), 28);
+  let sum = seed;
+  let at = RECORD_HEADER;
+  for (const { start, octets, crc } of known) {
+    if (start > at) sum = crc32(bytes.subarray(at, start), sum);
+    sum = crcAfter(sum, crc, octets);
+    at = start + octets;
+  }
+  sum = crc32(bytes.subarray(at, RECORD_HEADER + payload), sum);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 28), sum), 28);
 }
 
 /** Over the payload, then the header up to the sum itself. @param {Buffer} record @param {number} seed */

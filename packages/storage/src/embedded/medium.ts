@@ -15,7 +15,7 @@ import type { Medium, Planned } from '../state/medium.ts';
 import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
 import { Cache } from './cache.ts';
 import type { Journal } from './journal.ts';
-import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt } from './layout.js';
+import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt, type KnownSum } from './layout.js';
 import { packCommit } from './pack-commit.ts';
 import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
@@ -118,13 +118,14 @@ export class JournalMedium implements Medium {
   ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined {
     const packer = new Packer(4096 + this.#inlineOctets());
     packer.zeros(RECORD_HEADER);
-    const kept = this.#packKept(packer);
+    const known: KnownSum[] = [];
+    const kept = this.#packKept(packer, known);
     const bodies = packer.length - RECORD_HEADER;
     const deltas = settle(planned.deltas, (place, octets) =>
       place < 0 ? (kept[-place - 1] as Kept) : { place, octets },
     );
     packCommit(packer, { ...planned, deltas });
-    const options = { type: COMMIT, bodies, sync: true, freeing: isFreeing(deltas) };
+    const options = { type: COMMIT, bodies, known, sync: true, freeing: isFreeing(deltas) };
     const placed = this.#options.journal.append(packer.bytes, options, done);
     if (!placed) return undefined;
     return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
@@ -144,7 +145,7 @@ export class JournalMedium implements Medium {
    * Bodies, each once however many messages have it, then the records that point to them. Their places are minus the offset
    * in the journal record, for where that will lie is decided when its length is known.
    */
-  #packKept(packer: Packer): Kept[] {
+  #packKept(packer: Packer, known: KnownSum[]): Kept[] {
     const stored = new Map<Uint8Array, Extent>();
     const extents = ({ pieces }: Pieces) =>
       pieces.map((piece): Extent => {
@@ -153,7 +154,9 @@ export class JournalMedium implements Medium {
         if (!extent) {
           const octets = piece.length;
           const place = -packer.raw(piece);
-          extent = { place, octets, crc: crc32(piece), skip: 0, take: octets };
+          const crc = crc32(piece);
+          known.push({ start: -place, octets, crc });
+          extent = { place, octets, crc, skip: 0, take: octets };
           stored.set(piece, extent);
         }
         return extent;

@@ -66,14 +66,16 @@ export class Stages {
     const { journal, progress } = this.#options;
     const record = Buffer.allocUnsafeSlow(RECORD_HEADER + chunk.length);
     record.set(chunk, RECORD_HEADER);
+    const octets = chunk.length;
+    const crc = crc32(chunk);
+    const known = [{ start: RECORD_HEADER, octets, crc }];
     for (;;) {
       if (journal.backlog < BACKLOG) {
         // Not synced: the commit that names it will be.
-        const placed = journal.append(record, { type: CHUNK, sync: false }, () => {});
+        const placed = journal.append(record, { type: CHUNK, known, sync: false }, () => {});
         if (placed) {
-          const octets = chunk.length;
           const place = placed.place + RECORD_HEADER;
-          return { place, octets, crc: crc32(chunk), skip: 0, take: octets };
+          return { place, octets, crc, skip: 0, take: octets };
         }
       }
       await progress();
