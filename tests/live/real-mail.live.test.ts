@@ -17,6 +17,12 @@ const refusals: Readonly<Record<string, RegExp>> = {
   'sisimai-bsd-lhost-x2-04.eml': /550 5\.6\.1 NUL/,
 };
 
+/**
+ * What begins with no header field has an empty line put between it and the trace fields, or its text would be taken for
+ * more of them (RFC 5322 section 2.1: the body is behind the first empty line).
+ */
+const headless = new Set(['cpython-msg_19.eml']);
+
 describe.skipIf(files.length === 0)('real mail', () => {
   let server: LiveServer;
   let client: ImapFlow;
@@ -72,7 +78,11 @@ describe.skipIf(files.length === 0)('real mail', () => {
       transport.close();
       const found = (await messagesOf(client, 'INBOX')).slice(before);
       expect(found.length).toBe(kept.length);
-      const different = kept.filter((name, i) => !isBelowTrace(asSent(octetsOf(name)), found[i]!));
+      const expected = (name: string) => {
+        const sent = asSent(octetsOf(name));
+        return headless.has(name) ? Buffer.concat([Buffer.from('\r\n'), sent]) : sent;
+      };
+      const different = kept.filter((name, i) => !isBelowTrace(expected(name), found[i]!));
       expect(different).toEqual([]);
     });
   }

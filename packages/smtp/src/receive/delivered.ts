@@ -43,13 +43,17 @@ export async function reportDelivery(
     envelopeId,
     messageId: message.facts.thread.messageId,
     reported,
-    header: await headerOf(session, message),
+    // The sender may be forged: his mailbox shows nothing that a stranger wrote and no filter saw.
+    header: isKnown(session) ? await headerOf(session, message) : Buffer.alloc(0),
   });
   return [
     ...(await appends(session, message, destinations, octets)),
     ...queued(session, destinations, octets),
   ];
 }
+
+const isKnown = ({ account, settings }: Session): boolean =>
+  account !== undefined || settings.kind === 'lmtp';
 
 /** Undefined: it went on to another server, which reports by itself (RFC 3461 section 5.2.1, aliases: section 5.2.7). */
 function actionFor(destinations: readonly Destination[]): Reported['action'] | undefined {
@@ -66,13 +70,13 @@ async function destinationsOf(
   { id }: Received,
   reversePath: Address,
 ): Promise<readonly Destination[]> {
-  const { settings, account, connection } = session;
+  const { settings, connection } = session;
   const routed = await routeRecipient(
     session,
     { forwardPath: reversePath, notify: 'never' },
     {
       reversePath: undefined,
-      isKnown: account !== undefined || settings.kind === 'lmtp',
+      isKnown: isKnown(session),
       octets: 0,
     },
   );
