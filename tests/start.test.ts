@@ -166,6 +166,18 @@ describe('a start', () => {
     expect(existsSync(join(folder, 'data/tls'))).toBe(false);
   });
 
+  it('says that a certificate has no host name, and shows no line that would refuse it', async () => {
+    const folder = temporaryFolder();
+    const authority = await ownCertificateAuthority({ directory: folder, names: ['192.0.2.1'] });
+    authority.close();
+    const file = join(folder, 'server.pem');
+    const pair = ['--tls-cert', file, '--tls-key', join(folder, 'server-key.pem')];
+    const provider = startProvider(['--data', join(folder, 'data'), ...freePorts, ...pair]);
+    await provider.ready();
+    expect(provider.said()).toContain(`certificate  ${file} has no host name`);
+    expect(provider.said()).not.toContain('curl');
+  });
+
   describe('shows lines that work when they are pasted', () => {
     const missing = ['swaks', 'curl'].filter((tool) => !isInstalled(tool));
     const required = process.env['MAIL_KIT_REQUIRE_CLIENTS'] === '1';

@@ -21,5 +21,5 @@ const server = createMailServer({
   ],
   closeAfter: [directory, store, tls],
 });
-process.once('SIGTERM', () => server.stop());
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => server.stop());
 console.log(await server.start());

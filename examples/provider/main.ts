@@ -77,8 +77,8 @@ async function certificates(
           console.error(`certificates stay as they are: ${explain(error)}`),
         );
     });
-    const name = tls.certificates()[0]?.names.find((each) => !isIP(each)) ?? 'localhost';
-    const trust = { file: resolve(first.cert), name: name.replace('*', 'mail') };
+    const name = tls.certificates()[0]?.names.find((each) => !isIP(each));
+    const trust = { file: resolve(first.cert), name: name?.replace('*', 'mail') };
     return { tls: { ...tls, close: () => {} }, trust };
   }
   const here = isIP(host) ? ['127.0.0.1', '::1', host] : ['127.0.0.1', '::1'];

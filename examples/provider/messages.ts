@@ -22,8 +22,8 @@ export interface Started {
   readonly data: string;
   readonly open: readonly Open[];
   readonly accounts: readonly AccountNote[];
-  /** What a client has to trust, and a name that it has. */
-  readonly trust: { readonly file: string; readonly name: string };
+  /** What a client has to trust, and a host name that it has. */
+  readonly trust: { readonly file: string; readonly name: string | undefined };
   /** Switched on, but there is nothing yet that could listen. */
   readonly later: readonly ServiceName[];
 }
@@ -39,10 +39,14 @@ const purposes: Partial<Record<ServiceName, string>> = {
 
 /** Ends with the `ready` line, which scripts wait for. */
 export function startMessage(started: Started): string {
-  const { data, open, accounts, later } = started;
+  const { data, open, accounts, trust, later } = started;
   const lines = [`data         ${data}`];
   for (const at of open) lines.push(`${at.name.padEnd(12)} ${print(at)}  ${purposes[at.name]}`);
   if (later.length > 0) lines.push(`not there yet, so nothing listens: ${later.join(', ')}`);
+  if (trust.name === undefined)
+    lines.push(
+      `certificate  ${trust.file} has no host name in its subjectAltName, so most programs refuse it`,
+    );
   for (const { address, password, generated } of accounts) {
     if (generated) lines.push(`account      ${address}  password ${password}  (shown only now)`);
     else if (password) lines.push(`account      ${address}  password as given`);
@@ -71,7 +75,7 @@ function nextSteps({ open, accounts, trust }: Started): string[] {
       `swaks${protocol} --server ${near(door)} --from you@example.net --to ${quoted(account.address)} --header 'Subject: Hello' --body 'It works'`,
     );
   }
-  if (reading) {
+  if (reading && trust.name !== undefined) {
     const { name, port } = reading;
     const login = account.password ? `${account.address}:${account.password}` : account.address;
     const resolve =
