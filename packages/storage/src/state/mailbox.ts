@@ -212,15 +212,31 @@ function remember(
   return { vanished: vanished.slice(drop), vanishedRanges, vanishedFrom };
 }
 
+const infos = new WeakMap<MailboxState, MailboxInfo>();
+
+/** The same object as long as nothing has changed: protocols ask for all mailboxes to find one by its name. */
 export function infoOf(mailbox: MailboxState): MailboxInfo {
-  const { id, account, name, specialUse, subscribed, uidValidity, uidNext } = mailbox;
-  const { highestModSeq, messages, unseen, deleted, octets, acl } = mailbox;
-  const counts = { highestModSeq, messages, unseen, deleted, octets, acl };
-  return {
-    ...{ id, account, name, subscribed, uidValidity, uidNext },
-    ...counts,
-    ...(specialUse === undefined ? {} : { specialUse }),
-  };
+  let info = infos.get(mailbox);
+  if (!info) {
+    const { specialUse } = mailbox;
+    info = Object.freeze({
+      id: mailbox.id,
+      account: mailbox.account,
+      name: mailbox.name,
+      ...(specialUse === undefined ? {} : { specialUse }),
+      subscribed: mailbox.subscribed,
+      uidValidity: mailbox.uidValidity,
+      uidNext: mailbox.uidNext,
+      highestModSeq: mailbox.highestModSeq,
+      messages: mailbox.messages,
+      unseen: mailbox.unseen,
+      deleted: mailbox.deleted,
+      octets: mailbox.octets,
+      acl: mailbox.acl,
+    });
+    infos.set(mailbox, info);
+  }
+  return info;
 }
 
 const snapshots = new WeakMap<MailboxState, MailboxSnapshot>();
