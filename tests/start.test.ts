@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import 'reflect-metadata';
+import { PemConverter, X509CertificateGenerator } from '@peculiar/x509';
 import { ImapFlow } from 'imapflow';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ownCertificateAuthority } from '@mail-server-kit/tls';
@@ -168,10 +170,17 @@ describe('a start', () => {
 
   it('says that a certificate has no host name, and shows no line that would refuse it', async () => {
     const folder = temporaryFolder();
-    const authority = await ownCertificateAuthority({ directory: folder, names: ['192.0.2.1'] });
-    authority.close();
     const file = join(folder, 'server.pem');
-    const pair = ['--tls-cert', file, '--tls-key', join(folder, 'server-key.pem')];
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+    const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+    const made = await X509CertificateGenerator.createSelfSigned(
+      { name: 'CN=mail.my.test', keys, signingAlgorithm: algorithm },
+      crypto,
+    );
+    const key = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
+    writeFileSync(file, made.toString('pem'));
+    writeFileSync(`${file}.key`, PemConverter.encode(key, 'PRIVATE KEY'));
+    const pair = ['--tls-cert', file, '--tls-key', `${file}.key`];
     const provider = startProvider(['--data', join(folder, 'data'), ...freePorts, ...pair]);
     await provider.ready();
     expect(provider.said()).toContain(`certificate  ${file} has no host name`);
