@@ -181,6 +181,6 @@ describe('a transcript fails', () => {
   it('for a line that nobody says and for a client that nobody gave', async () => {
     const talk = transcript({ 1: echoServer().connect() });
     await assert.rejects(talk`hello`, { name: 'TypeError', message: /begins with "C: " or "S: "/ });
-    await assert.rejects(talk`C2: hello`, { name: 'TypeError', message: /no client "2"/ });
+    await assert.rejects(talk`C2: hello`, { name: 'TypeError', message: /no C2: S2: but C1: S1:/ });
   });
 });

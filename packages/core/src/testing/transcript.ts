@@ -55,7 +55,12 @@ export function transcript(
     const known = listeners.get(client);
     if (known) return known;
     const source = named[client];
-    if (!source) throw new TypeError(`the transcript has no client ${JSON.stringify(client)}`);
+    if (!source) {
+      const prefixes = Object.keys(named).map((name) => `C${name}: S${name}:`);
+      throw new TypeError(
+        `the transcript has no C${client}: S${client}: but ${prefixes.join(', ')}`,
+      );
+    }
     const made = Promise.resolve(typeof source === 'function' ? source() : source).then(
       (stream) => new Listener(stream, silence),
     );
