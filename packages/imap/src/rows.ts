@@ -71,12 +71,33 @@ export class Positions {
 
   /** All uids that are there, and no others. */
   get present(): UidRanges {
-    return (this.#present ??= ascending(this.#uids()));
+    return (this.#present ??= joined(this.snapshot.blocks.map(rangesOf)));
   }
+}
 
-  *#uids(): Generator<number, void> {
-    for (const { uid } of this.snapshot.blocks) yield* uid;
+const ranges = new WeakMap<Uint32Array, UidRanges>();
+
+/** Of one block. Most have no gap, and are looked at nowhere but at their ends. */
+function rangesOf({ uid }: Block): UidRanges {
+  const first = uid[0] as Uid;
+  const last = uid[uid.length - 1] as Uid;
+  if (last - first + 1 === uid.length) return [[first, last]];
+  let known = ranges.get(uid);
+  if (!known) ranges.set(uid, (known = ascending(uid)));
+  return known;
+}
+
+/** One after the other, neighbours joined. */
+function joined(sets: readonly UidRanges[]): UidRanges {
+  const all: UidRange[] = [];
+  for (const set of sets) {
+    for (const range of set) {
+      const last = all.at(-1);
+      if (last && range[0] === last[1] + 1) all[all.length - 1] = [last[0], range[1]];
+      else all.push(range);
+    }
   }
+  return all;
 }
 
 /** The rows of a snapshot that are in a set, ascending. One object for all of them: nothing is made per message. */

@@ -82,10 +82,13 @@ async function describe(
 
 /** The sequence number of the first message without \Seen, which RFC 3501 section 6.3.1 asks for. */
 function firstUnseen(view: View): number | undefined {
-  const rows = view.rows(view.present);
-  while (rows.next()) {
-    const flags = rows.block.flagsLow[rows.row] as number;
-    if ((flags & flagBit.seen) === 0) return view.numberOf(rows);
+  // The view was opened just now: its numbers are those of the snapshot.
+  let before = 0;
+  for (const { flagsLow } of view.snapshot.blocks) {
+    for (let row = 0; row < flagsLow.length; row++) {
+      if (((flagsLow[row] as number) & flagBit.seen) === 0) return before + row + 1;
+    }
+    before += flagsLow.length;
   }
   return undefined;
 }
