@@ -32,6 +32,7 @@ export {
   eachUid,
   countUids,
   hasUid,
+  lowerBound,
   unite,
   intersect,
   subtract,

@@ -50,6 +50,18 @@ export function countUids(set: UidRanges): number {
   return count;
 }
 
+/** Index of the first element of an ascending column that is not below `value`, by bisection; its length if there is none. */
+export function lowerBound(ascending: ArrayLike<number>, value: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] as number) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** By bisection. */
 export function hasUid(set: UidRanges, uid: number): boolean {
   let low = 0;

@@ -1,6 +1,7 @@
 /** Positions in a snapshot: from uid to index and back by bisection over its blocks, and a cursor over the rows of a set. */
 import {
   ascending,
+  lowerBound,
   type Block,
   type MailboxSnapshot,
   type Uid,
@@ -159,16 +160,4 @@ export class Rows {
     this.row = row;
     return true;
   }
-}
-
-/** Index of the first element that is not below `value`. */
-export function lowerBound(sorted: ArrayLike<number>, value: number): number {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((sorted[middle] as number) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -15,12 +15,13 @@ import {
   type MailStore,
   type Uid,
   type UidRanges,
+  lowerBound,
 } from '@mail-server-kit/core';
 import { difference } from './difference.ts';
 import { flagNamesOf, FlagTexts, permanentFlags } from './flag-texts.ts';
 import type { Recent } from './recent.ts';
 import type { Respond } from './respond.ts';
-import { lowerBound, Positions, Rows } from './rows.ts';
+import { Positions, Rows } from './rows.ts';
 import { LAST, type SequenceSet } from './wire/reader.ts';
 import { Fatal, Problem } from './wire/problem.ts';
 import type { Writer } from './wire/writer.ts';

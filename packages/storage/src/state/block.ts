@@ -2,7 +2,7 @@
  * Rows of a mailbox in blocks of at most 512, as columns. A block is never changed once it is in a mailbox: what changes
  * is copied, and everything else is shared with the mailbox as it was before.
  */
-import { BLOCK_SIZE, type Block, type UidRanges } from '@mail-server-kit/core';
+import { BLOCK_SIZE, lowerBound, type Block, type UidRanges } from '@mail-server-kit/core';
 
 /** The columns that everybody sees, and where the message itself lies. */
 export interface StoreBlock extends Block {
@@ -132,18 +132,6 @@ export interface Span {
   readonly block: number;
   readonly from: number;
   readonly end: number;
-}
-
-/** Index of the first row whose uid is at least `uid`. */
-export function lowerBound(column: Uint32Array, uid: number): number {
-  let low = 0;
-  let high = column.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((column[middle] as number) < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Index of the first block that has a uid of at least `uid`. */

@@ -2,6 +2,7 @@
  * What a commit comes down to: everything decided, nothing left to choose. A replay of the journal applies these and never
  * plans again, so it cannot come out differently.
  */
+import { lowerBound } from '@mail-server-kit/core';
 import type {
   AccountId,
   Limits,
@@ -10,7 +11,7 @@ import type {
   UidRanges,
   UidValidity,
 } from '@mail-server-kit/core';
-import { blockFor, lowerBound, type Rows, type StoreBlock } from './block.ts';
+import { blockFor, type Rows, type StoreBlock } from './block.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
 import type { FlagChange, Properties } from './mailbox.ts';
 import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';

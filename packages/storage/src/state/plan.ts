@@ -10,8 +10,9 @@ import {
   type Uid,
   type Write,
   type WriteResult,
+  lowerBound,
 } from '@mail-server-kit/core';
-import { lowerBound, blockFor, type StoreBlock } from './block.ts';
+import { blockFor, type StoreBlock } from './block.ts';
 import { apply, type Delta, type Rules } from './delta.ts';
 import type { MailboxState } from './mailbox.ts';
 import {

@@ -33,8 +33,9 @@ import {
   type Uid,
   type UidRanges,
   type Write,
+  lowerBound,
 } from '@mail-server-kit/core';
-import { blockFor, lowerBound, spans, type StoreBlock } from './block.ts';
+import { blockFor, spans, type StoreBlock } from './block.ts';
 import { Commits } from './commits.ts';
 import type { Rules } from './delta.ts';
 import { Feed, type History } from './feed.ts';
