@@ -1,5 +1,5 @@
 /** A store on a journal, on any disk: what is there is replayed, what comes is appended. */
-import type { Clock, Disk, Log, MailError, Random } from '@mail-server-kit/core';
+import { MailError, type Clock, type Disk, type Log, type Random } from '@mail-server-kit/core';
 import { apply, type Rules } from '../state/delta.ts';
 import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
@@ -27,6 +27,8 @@ export interface EngineOptions {
   readonly cacheOctets: number;
   /** Makes the writer of the journal. */
   readonly link: (options: LinkOptions) => Link;
+  /** Nothing on the disk is made or mended; the link has to refuse to write. */
+  readonly readOnly?: boolean;
 }
 
 export interface LinkOptions {
@@ -49,14 +51,15 @@ export interface Base {
 /** The last checkpoint of the store with this id, or an empty base. */
 export type FindBase = (store: Uint8Array) => Promise<Base>;
 
-/** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it */
+/** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it; NONEXISTENT if it is to be read and is not there */
 export async function openJournalStore(
   options: EngineOptions,
   findBase: FindBase = async () => emptyBase(),
 ): Promise<JournalStore> {
-  const { disk, segmentOctets, random } = options;
+  const { disk, segmentOctets, random, readOnly = false } = options;
   let segments = scanning.listSegments(disk);
   if (segments.size === 0) {
+    if (readOnly) throw new MailError('NONEXISTENT', 'There is no mail store in this directory');
     createJournal(disk, segmentOctets, random.bytes(16));
     segments = scanning.listSegments(disk);
   }
@@ -64,7 +67,9 @@ export async function openJournalStore(
   const seed = seedOf(store);
   const base = await findBase(store);
   const scanned = replay(disk, segments, base, seed, options.rules);
-  const ready = cutTornEnd(disk, segments, scanned, segmentOctets);
+  const ready = readOnly
+    ? ([...segments.keys()].at(-1) as number)
+    : cutTornEnd(disk, segments, scanned, segmentOctets);
   const link = options.link({ octets: segmentOctets, store, generation, ready });
   const { segment, offset, lsn } = scanned.end;
   const capacity = (segments.get(segment) as scanning.Segment).octets;

@@ -25,6 +25,7 @@ import {
 import { Index } from './index-store.ts';
 import { lockDirectory } from './lock.ts';
 import { nodeDisk } from './node-disk.js';
+import { openReadOnly } from './read-only.ts';
 import { ThreadLink } from './thread-link.ts';
 
 export interface EmbeddedStoreOptions {
@@ -43,6 +44,11 @@ export interface EmbeddedStoreOptions {
   readonly checkpointOctets?: number;
   /** Also after so many milliseconds. Default 60,000. */
   readonly checkpointMs?: number;
+  /**
+   * Nothing is written, no lock is taken: to look at a store beside the process that owns it, as it is at that moment, or at
+   * a copy. Commits fail with UNAVAILABLE. The whole journal is read, for the index has one owner. Default false.
+   */
+  readonly readOnly?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -56,13 +62,14 @@ const MIB = 1_048_576;
 /**
  * @throws MailError UNAVAILABLE if another process owns the directory (its number is in the text) or the thread that writes
  *   the journal cannot start; CORRUPTION if the journal
- *   is damaged, with segment and offset; CANNOT if a later version wrote it
+ *   is damaged, with segment and offset; CANNOT if a later version wrote it; NONEXISTENT if it is to be read only and not there
  */
 export async function openEmbeddedStore(
   directory: string,
   options: EmbeddedStoreOptions = {},
 ): Promise<EmbeddedStore> {
   const engine = withDefaults(options);
+  if (options.readOnly) return openReadOnly(directory, engine);
   const journal = path.join(directory, 'journal');
   fs.mkdirSync(journal, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
