@@ -15,6 +15,7 @@ import {
   uidsOf,
 } from './contract/given.ts';
 import { bodyOf, seeded } from './fixtures/kill-ops.ts';
+import { FORMAT } from './embedded/layout.js';
 import { openOn } from './fixtures/disk-store.ts';
 
 const firstSeed = Number(process.env['SEED'] ?? 1);
@@ -353,8 +354,8 @@ describe('the journal', () => {
     const header = Buffer.alloc(64);
     file.read(header, 0);
     const { crc32 } = await import('node:zlib');
-    header.writeUInt16LE(2, 8);
-    header.writeUInt16LE(2, 10);
+    header.writeUInt16LE(FORMAT + 1, 8);
+    header.writeUInt16LE(FORMAT + 1, 10);
     header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
     file.write([header], 0);
     file.close();

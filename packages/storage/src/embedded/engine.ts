@@ -101,7 +101,10 @@ function replay(
     (record) => {
       const { header, bytes, place } = record;
       if (header.type !== COMMIT) return;
-      const commit = unpackCommit(new Unpacker(bytes, RECORD_HEADER + header.bodies));
+      const commit = unpackCommit(
+        new Unpacker(bytes, RECORD_HEADER + header.bodies),
+        header.version,
+      );
       const draft = new Draft(world);
       for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules);
       draft.publish()();

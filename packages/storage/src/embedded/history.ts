@@ -90,6 +90,9 @@ export class History {
 }
 
 function tellOf({ header, bytes }: JournalRecord): Told {
-  const { at, deltas } = unpackCommit(new Unpacker(bytes, RECORD_HEADER + header.bodies));
+  const { at, deltas } = unpackCommit(
+    new Unpacker(bytes, RECORD_HEADER + header.bodies),
+    header.version,
+  );
   return { lsn: header.lsn, changes: changesOf(deltas, header.lsn, at) };
 }

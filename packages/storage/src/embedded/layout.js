@@ -6,7 +6,10 @@ import { crc32 } from 'node:zlib';
 import { crcAfter } from './crc.js';
 
 /** Raised when a change makes older readers misunderstand; a reader refuses what asks for a later one. */
-export const FORMAT = 1;
+export const FORMAT = 2;
+
+/** Of the payloads that are written. Those of version 1 are read too. */
+export const PAYLOAD = 2;
 
 export const SEGMENT_HEADER = 64;
 export const RECORD_HEADER = 32;
@@ -112,7 +115,7 @@ export function sealRecord(record, payload, header, seed, known) {
   bytes.writeUInt32LE(payload, 4);
   bytes.writeUIntLE(header.lsn, 8, 6);
   bytes[14] = header.type;
-  bytes[15] = 1;
+  bytes[15] = PAYLOAD;
   bytes[16] = 0;
   bytes[17] = 0;
   bytes.writeUIntLE(header.durable, 18, 6);

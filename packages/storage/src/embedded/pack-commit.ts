@@ -1,6 +1,7 @@
-/** A commit as the payload of a journal record: time, id with results, deltas. */
+/** A commit as the payload of a journal record: time, counters, and a section for each account that it changes. */
 import type { AccountId, MailboxId, ModSeq, UidValidity, WriteResult } from '@mail-server-kit/core';
 import type { Delta } from '../state/delta.ts';
+import type { Counters } from '../state/world.ts';
 import {
   packFlagNames,
   packLimits,
@@ -13,6 +14,7 @@ import {
   unpackRecord,
   unpackRows,
 } from './pack-state.ts';
+import { packSection, unpackSection } from './pack-section.ts';
 import { UnpackError, type Packer, type Unpacker } from './pack.ts';
 
 export interface CommitRecord {
@@ -43,22 +45,108 @@ const kinds = new Map<number, Delta['kind']>(
   Object.entries(codes).map(([kind, code]) => [code, kind as Delta['kind']]),
 );
 
-export function packCommit(to: Packer, commit: CommitRecord): void {
-  to.f64(commit.at);
-  to.maybe(commit.id, (id) => {
-    to.text(id);
-    to.text(JSON.stringify(commit.results));
+/** What follows the time of a commit. */
+const HAS_ID = 1;
+const HAS_COUNTERS = 2;
+
+export function packCommit(to: Packer, { at, id, results, deltas }: CommitRecord): void {
+  const [first] = deltas;
+  // They belong to no account and say nothing of one, and nearly every commit has them: so they are no section.
+  const counters = first?.kind === 'counters' ? first : undefined;
+  to.f64(at);
+  to.u8((id === undefined ? 0 : HAS_ID) | (counters ? HAS_COUNTERS : 0));
+  if (counters) packCounters(to, counters);
+  const sections = sectionsOf(deltas, counters ? 1 : 0);
+  if (id !== undefined && sections.length === 0) sections.push({ account: '', from: 0, end: 0 });
+  to.varint(sections.length);
+  sections.forEach(({ account, from, end }, index) => {
+    packSection(to, account, () => {
+      if (index === 0 && id !== undefined) {
+        to.text(id);
+        to.text(JSON.stringify(results));
+      }
+      to.varint(end - from);
+      for (let i = from; i < end; i++) packDelta(to, deltas[i] as Delta);
+    });
   });
-  to.list(commit.deltas, (delta) => packDelta(to, delta));
 }
 
-export function unpackCommit(from: Unpacker): CommitRecord {
-  const at = from.f64();
-  const known = from.maybe(() => ({ id: from.text(), results: from.text() }));
-  const deltas = from.list(() => unpackDelta(from));
-  if (!known) return { at, deltas, results: [] };
-  return { at, deltas, id: known.id, results: JSON.parse(known.results) as WriteResult[] };
+interface SectionOf {
+  readonly account: AccountId | '';
+  /** Indices of deltas. */
+  readonly from: number;
+  end: number;
 }
+
+/** Neighbours that belong to the same account share a section: the order of the deltas stays. */
+function sectionsOf(deltas: readonly Delta[], from: number): SectionOf[] {
+  const sections: SectionOf[] = [];
+  for (let i = from; i < deltas.length; i++) {
+    const account = ownerOf(deltas[i] as Delta);
+    const last = sections.at(-1);
+    if (last?.account === account) last.end = i + 1;
+    else sections.push({ account, from: i, end: i + 1 });
+  }
+  return sections;
+}
+
+/** Whose key seals it; '' is the store's. That an account is gone has to be readable without its key. */
+function ownerOf(delta: Delta): AccountId | '' {
+  switch (delta.kind) {
+    case 'counters':
+    case 'accountGone':
+      return '';
+    case 'record':
+      return delta.record.account ?? '';
+    case 'recordGone':
+      return delta.account ?? '';
+    default:
+      return delta.account;
+  }
+}
+
+/** `version`: of the payload's form, from the record's header. */
+export function unpackCommit(from: Unpacker, version: number): CommitRecord {
+  return version === 1 ? unpackFirstForm(from) : unpackSecondForm(from);
+}
+
+/** One list of changes, without sections. */
+function unpackFirstForm(from: Unpacker): CommitRecord {
+  const at = from.f64();
+  const known = from.maybe(() => unpackRepeat(from));
+  return { at, results: [], ...known, deltas: from.list(() => unpackDelta(from)) };
+}
+
+function unpackSecondForm(from: Unpacker): CommitRecord {
+  const at = from.f64();
+  const has = from.u8();
+  const deltas: Delta[] = has & HAS_COUNTERS ? [unpackCounters(from)] : [];
+  let known: ReturnType<typeof unpackRepeat> | undefined;
+  const sections = from.varint();
+  for (let index = 0; index < sections; index++) {
+    const { inside } = unpackSection(from);
+    if (index === 0 && has & HAS_ID) known = unpackRepeat(inside);
+    for (let left = inside.varint(); left > 0; left--) deltas.push(unpackDelta(inside));
+  }
+  return { at, results: [], ...known, deltas };
+}
+
+function unpackRepeat(from: Unpacker): { id: string; results: readonly WriteResult[] } {
+  return { id: from.text(), results: JSON.parse(from.text()) as WriteResult[] };
+}
+
+function packCounters(to: Packer, counters: Counters): void {
+  to.varint(counters.uidValidity);
+  to.varint(counters.mailbox);
+  to.varint(counters.email);
+}
+
+const unpackCounters = (from: Unpacker): Extract<Delta, { kind: 'counters' }> => ({
+  kind: 'counters',
+  uidValidity: from.varint(),
+  mailbox: from.varint(),
+  email: from.varint(),
+});
 
 function packDelta(to: Packer, delta: Delta): void {
   to.u8(codes[delta.kind]);
@@ -69,9 +157,7 @@ function packDelta(to: Packer, delta: Delta): void {
   }
   switch (delta.kind) {
     case 'counters':
-      to.varint(delta.uidValidity);
-      to.varint(delta.mailbox);
-      to.varint(delta.email);
+      packCounters(to, delta);
       return;
     case 'account':
       to.text(delta.account);
@@ -129,7 +215,7 @@ function unpackDelta(from: Unpacker): Delta {
   const modSeq = () => from.varint() as ModSeq;
   switch (kind) {
     case 'counters':
-      return { kind, uidValidity: from.varint(), mailbox: from.varint(), email: from.varint() };
+      return unpackCounters(from);
     case 'account':
       return { kind, account: account(), limits: unpackLimits(from) };
     case 'accountGone':

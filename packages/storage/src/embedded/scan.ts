@@ -2,6 +2,7 @@
 import { MailError, type Disk, type DiskFile } from '@mail-server-kit/core';
 import {
   ALIGN,
+  PAYLOAD,
   RECORD_HEADER,
   SEGMENT_HEADER,
   aligned,
@@ -172,6 +173,9 @@ export function scan(
       for (;;) {
         const record = reader.record(at, end.lsn + 1, seed);
         if (record === 'end' || record === 'bad') break;
+        if (record.header.version > PAYLOAD) {
+          throw new MailError('CANNOT', `${segmentName(number)} was written by a later version`);
+        }
         take(record);
         closed = record.header.type === mark;
         at = aligned(at + record.bytes.length);
