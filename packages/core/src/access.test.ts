@@ -275,6 +275,11 @@ const refused: typeof operations = [
   ],
   ['destroyAccount', '', (_, as) => as.commit([{ op: 'destroyAccount', account: owner }])],
   ['setAccount', '', (_, as) => as.commit([{ op: 'setAccount', account: guest, limits: {} }])],
+  [
+    'limit a mailbox',
+    '',
+    ({ shared }, as) => as.commit([{ op: 'setMailbox', mailbox: shared, limits: { messages: 1 } }]),
+  ],
 ];
 
 describe('the owner', () => {

@@ -53,6 +53,7 @@ export {
   type Facts,
   type Limits,
   type MailboxInfo,
+  type MailboxLimits,
   type MailboxSnapshot,
   type MailStore,
   type NewMessage,

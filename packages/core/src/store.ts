@@ -120,6 +120,8 @@ export type Write =
       readonly acl?: readonly (readonly [who: AccountId, rights: string | null])[];
       /** Entries of RFC 5464; null removes. */
       readonly metadata?: readonly (readonly [entry: string, value: Uint8Array | null])[];
+      /** Those that are named change; null removes. What is there already stays, though it be more. */
+      readonly limits?: { readonly [Name in keyof MailboxLimits]?: number | null };
     } & In)
   /** Makes INBOX too. @throws ALREADYEXISTS */
   | { readonly op: 'createAccount'; readonly account: AccountId; readonly limits?: Partial<Limits> }
@@ -157,13 +159,20 @@ export type Write =
   /** Fails the whole commit with CONFLICT if the mailbox has changed since. */
   | ({ readonly op: 'expectMailbox'; readonly modSeq: ModSeq } & In);
 
+/** Each is counted exactly, and in the commit that changes it. What would exceed one is OVERQUOTA; what frees never is. */
 export interface Limits {
+  /** Of messages and records (STORAGE, RFC 9208 section 5.1, where it is counted in units of 1024). */
   readonly octets: number;
+  /** MESSAGE, RFC 9208 section 5.2. */
   readonly messages: number;
+  /** MAILBOX, RFC 9208 section 5.3. */
   readonly mailboxes: number;
   /** Of one message. */
   readonly messageOctets: number;
 }
+
+/** Of one mailbox, its children not counted, beside those of its account: a quota root of its own (RFC 9208 section 3.2). */
+export type MailboxLimits = Partial<Pick<Limits, 'octets' | 'messages'>>;
 
 /** One per write, in their order. */
 export interface WriteResult {
@@ -253,6 +262,8 @@ export interface MailboxInfo {
   readonly deleted: number;
   /** Sum of the sizes of its messages (STATUS SIZE). */
   readonly octets: number;
+  /** What `messages` and `octets` may become. */
+  readonly limits: MailboxLimits;
   readonly acl: readonly (readonly [who: AccountId, rights: string])[];
 }
 

@@ -232,7 +232,7 @@ export class GuardedStore implements MailStore {
 
 /** What LIST may tell, without what takes the right to STATUS (RFC 4314 section 4). */
 function withoutStatus(info: MailboxInfo): MailboxInfo {
-  return { ...info, messages: 0, unseen: 0, deleted: 0, octets: 0 };
+  return { ...info, messages: 0, unseen: 0, deleted: 0, octets: 0, limits: {} };
 }
 
 function* stagesOf(writes: readonly Write[]): Generator<StageId, void> {

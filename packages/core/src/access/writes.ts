@@ -47,6 +47,8 @@ export function onlyOwn(writes: readonly Write[], actor: Actor): boolean {
           actor.owns(write.to) &&
           mailboxesOf(write.content).every((id) => actor.owns(id))
         );
+      case 'setMailbox':
+        return !write.limits && actor.owns(write.mailbox);
       default:
         return actor.owns(write.mailbox);
     }
@@ -202,6 +204,8 @@ async function storeFlags(
 
 async function maySet(write: WriteOf<'setMailbox'>, actor: Actor): Promise<void> {
   const { owner, rights } = await actor.find(write.mailbox);
+  // Like those of an account they are set by whoever runs the server.
+  if (write.limits) throw notAllowed();
   if (owner) return;
   // What is subscribed and what it is used for is the owner's, as are private annotations.
   if (write.subscribed !== undefined || write.specialUse !== undefined) throw notAllowed();

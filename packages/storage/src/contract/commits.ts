@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { MailboxId, ModSeq, Uid } from '@mail-server-kit/core';
+import type { MailboxId, Uid } from '@mail-server-kit/core';
 import {
   alice,
   all,
@@ -224,115 +224,6 @@ export function commitPromises({ describe, it }: Runner, open: Open): void {
         );
         assert.equal(messages, 1300 - 510 - 381 - 300 + 700);
         assert.equal(uidNext, 2001);
-      }),
-    );
-  });
-
-  describe('quotas', () => {
-    it(
-      'of octets and messages stop what would exceed them: OVERQUOTA, with the culprit',
-      withStore(open, async ({ store, inbox, append, write }) => {
-        await write({ op: 'setAccount', account: alice, limits: { octets: 10, messages: 3 } });
-        await append('12345678');
-        await fails(append('123'), 'OVERQUOTA', 0);
-        await append('1');
-        await append('1');
-        await fails(
-          store.commit([
-            { op: 'expectMailbox', mailbox: inbox, modSeq: 999 as ModSeq },
-            { op: 'append', mailbox: inbox, ...message('') },
-          ]),
-          'OVERQUOTA',
-          1,
-        );
-        const { used, limits } = await store.usage(alice);
-        assert.deepEqual(used, { octets: 10, messages: 3, mailboxes: 1 });
-        assert.deepEqual(limits, { octets: 10, messages: 3 });
-      }),
-    );
-
-    it(
-      'count a copy, and not a move',
-      withStore(open, async ({ inbox, append, write, mailbox }) => {
-        const to = await mailbox('To');
-        await append('12345');
-        await write({ op: 'setAccount', account: alice, limits: { octets: 7, messages: 1 } });
-        await fails(write({ op: 'copy', mailbox: inbox, uids: all, to }), 'OVERQUOTA', 0);
-        await write({ op: 'move', mailbox: inbox, uids: all, to });
-      }),
-    );
-
-    it(
-      'let a message be replaced by one of its size',
-      withStore(open, async ({ inbox, append, write }) => {
-        const uid = await append('12345');
-        await write({ op: 'setAccount', account: alice, limits: { octets: 6, messages: 1 } });
-        await fails(
-          write({ op: 'replace', mailbox: inbox, uid, to: inbox, ...message('1234567') }),
-          'OVERQUOTA',
-          0,
-        );
-        await write({ op: 'replace', mailbox: inbox, uid, to: inbox, ...message('123456') });
-      }),
-    );
-
-    it(
-      'are freed by an expunge and by the end of a mailbox',
-      withStore(open, async ({ store, inbox, append, write, mailbox }) => {
-        const other = await mailbox('Other');
-        await append('12345');
-        await write({ op: 'copy', mailbox: inbox, uids: all, to: other });
-        await write({ op: 'expunge', mailbox: inbox, uids: all });
-        assert.equal((await store.usage(alice)).used.octets, 5);
-        await write({ op: 'deleteMailbox', mailbox: other });
-        assert.deepEqual((await store.usage(alice)).used, { octets: 0, messages: 0, mailboxes: 1 });
-      }),
-    );
-
-    it(
-      'bound a single message: TOOBIG',
-      withStore(open, async ({ append, write }) => {
-        await write({ op: 'setAccount', account: alice, limits: { messageOctets: 4 } });
-        await fails(append('12345'), 'TOOBIG', 0);
-        await append('1234');
-      }),
-    );
-
-    it(
-      'bound the number of mailboxes',
-      withStore(open, async ({ mailbox, write }) => {
-        await write({ op: 'setAccount', account: alice, limits: { mailboxes: 2 } });
-        await mailbox('A');
-        await fails(mailbox('B'), 'OVERQUOTA', 0);
-      }),
-    );
-
-    it(
-      'count the records of an account',
-      withStore(open, async ({ store, write }) => {
-        await write({
-          op: 'putRecord',
-          space: 's',
-          key: 'k',
-          value: octets('12345'),
-          account: alice,
-        });
-        await write({
-          op: 'putRecord',
-          space: 's',
-          key: 'k',
-          value: octets('123'),
-          account: alice,
-        });
-        assert.equal((await store.usage(alice)).used.octets, 3);
-        await write({ op: 'setAccount', account: alice, limits: { octets: 4 } });
-        await fails(
-          write({ op: 'putRecord', space: 's', key: 'j', value: octets('12'), account: alice }),
-          'OVERQUOTA',
-          0,
-        );
-        await write({ op: 'deleteRecord', space: 's', key: 'k' });
-        assert.equal((await store.usage(alice)).used.octets, 0);
       }),
     );
   });

@@ -9,6 +9,7 @@ import { flagPromises } from './flags.ts';
 import type { Open, Runner } from './given.ts';
 import { mailboxPromises } from './mailboxes.ts';
 import { messagePromises } from './messages.ts';
+import { quotaPromises } from './quotas.ts';
 import { recordPromises } from './records.ts';
 import { uidPromises } from './uids.ts';
 
@@ -21,6 +22,7 @@ export function mailStoreContract(runner: Runner, open: Open): void {
   mailboxPromises(runner, open);
   messagePromises(runner, open);
   commitPromises(runner, open);
+  quotaPromises(runner, open);
   recordPromises(runner, open);
   changePromises(runner, open);
 }

@@ -114,7 +114,7 @@ export function unpackCommit(from: Unpacker, version: number): CommitRecord {
 function unpackFirstForm(from: Unpacker): CommitRecord {
   const at = from.f64();
   const known = from.maybe(() => unpackRepeat(from));
-  return { at, results: [], ...known, deltas: from.list(() => unpackDelta(from)) };
+  return { at, results: [], ...known, deltas: from.list(() => unpackDelta(from, 1)) };
 }
 
 function unpackSecondForm(from: Unpacker): CommitRecord {
@@ -126,7 +126,7 @@ function unpackSecondForm(from: Unpacker): CommitRecord {
   for (let index = 0; index < sections; index++) {
     const { inside } = unpackSection(from);
     if (index === 0 && has & HAS_ID) known = unpackRepeat(inside);
-    for (let left = inside.varint(); left > 0; left--) deltas.push(unpackDelta(inside));
+    for (let left = inside.varint(); left > 0; left--) deltas.push(unpackDelta(inside, 2));
   }
   return { at, results: [], ...known, deltas };
 }
@@ -208,7 +208,7 @@ function packDelta(to: Packer, delta: Delta): void {
   }
 }
 
-function unpackDelta(from: Unpacker): Delta {
+function unpackDelta(from: Unpacker, version: number): Delta {
   const kind = kinds.get(from.u8());
   const account = () => from.text() as AccountId;
   const inside = () => ({ mailbox: from.text() as MailboxId, account: account() });
@@ -228,10 +228,10 @@ function unpackDelta(from: Unpacker): Delta {
         ...inside(),
         modSeq: modSeq(),
         uidValidity: from.varint() as UidValidity,
-        properties: unpackProperties(from),
+        properties: unpackProperties(from, version),
       };
     case 'properties':
-      return { kind, ...inside(), properties: unpackProperties(from) };
+      return { kind, ...inside(), properties: unpackProperties(from, version) };
     case 'mailboxGone':
       return { kind, ...inside(), modSeq: modSeq() };
     case 'rows':

@@ -24,7 +24,7 @@ import type { Position } from './scan.ts';
 
 /** Checksum, version, three octets kept free, LSN. */
 const HEAD = 16;
-const VERSION = 1;
+const VERSION = 2;
 
 /** Something about the index is not as it was written. It is thrown away and made anew from the journal. */
 export class OddIndex extends Error {
@@ -180,7 +180,7 @@ export function unpackMailbox(
   const uidNext = from.varint() as Uid;
   const highestModSeq = from.varint() as ModSeq;
   const flagNames = unpackFlagNames(from);
-  const properties = unpackProperties(from);
+  const properties = unpackProperties(from, VERSION);
   const counts = {
     messages: from.varint(),
     unseen: from.varint(),

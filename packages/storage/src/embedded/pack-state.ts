@@ -53,15 +53,18 @@ export function packProperties(to: Packer, properties: Properties): void {
     to.text(entry);
     to.octets(value);
   });
+  packLimits(to, properties.limits);
 }
 
-export function unpackProperties(from: Unpacker): Properties {
+/** `version`: of the form that they are a part of. The first knew no limits of a mailbox. */
+export function unpackProperties(from: Unpacker, version: number): Properties {
   const name = from.text();
   const specialUse = from.maybe(() => from.text());
   const subscribed = from.u8() !== 0;
   const acl = from.list(() => [from.text() as AccountId, from.text()] as const);
   const metadata = from.list(() => [from.text(), new Uint8Array(from.octets())] as const);
-  const properties = { name, subscribed, acl, metadata };
+  const limits = version === 1 ? {} : unpackLimits(from);
+  const properties = { name, subscribed, acl, metadata, limits };
   return specialUse === undefined ? properties : { ...properties, specialUse };
 }
 

@@ -8,6 +8,7 @@ import {
   type AccountId,
   type MailboxId,
   type MailboxInfo,
+  type MailboxLimits,
   type MailboxSnapshot,
   type ModSeq,
   type Uid,
@@ -30,6 +31,7 @@ export interface Properties {
   readonly subscribed: boolean;
   readonly acl: readonly (readonly [who: AccountId, rights: string])[];
   readonly metadata: readonly (readonly [entry: string, value: Uint8Array])[];
+  readonly limits: MailboxLimits;
 }
 
 /** Uids expunged by one write. */
@@ -232,6 +234,7 @@ export function infoOf(mailbox: MailboxState): MailboxInfo {
       unseen: mailbox.unseen,
       deleted: mailbox.deleted,
       octets: mailbox.octets,
+      limits: mailbox.limits,
       acl: mailbox.acl,
     });
     infos.set(mailbox, info);

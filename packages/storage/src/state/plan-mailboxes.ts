@@ -4,6 +4,8 @@ import {
   asId,
   type AccountId,
   type MailboxId,
+  type Limits,
+  type MailboxLimits,
   type Uid,
   type UidValidity,
   type WriteResult,
@@ -51,7 +53,7 @@ function make(planning: Planning, account: AccountId, wanted: Wanted): WriteResu
   const uidValidity = nextUidValidity(planning, wanted.uidValidity);
   const modSeq = planning.nextModSeq(account);
   const properties: Properties = {
-    ...{ name, subscribed, acl: [], metadata: [] },
+    ...{ name, subscribed, acl: [], metadata: [], limits: {} },
     ...(specialUse === undefined ? {} : { specialUse }),
   };
   forgetName(planning, account, name);
@@ -144,10 +146,26 @@ export function set(planning: Planning, write: WriteOf<'setMailbox'>): WriteResu
   setProperties(planning, mailbox, {
     acl,
     metadata: metadata.map(([entry, value]) => [entry, new Uint8Array(value)]),
+    ...(write.limits ? { limits: limited(mailbox.limits, write.limits) } : {}),
     ...(write.subscribed === undefined ? {} : { subscribed: write.subscribed }),
     ...(write.specialUse === undefined ? {} : { specialUse: write.specialUse }),
   });
   return { mailbox: mailbox.id };
+}
+
+function limited(before: MailboxLimits, change: WriteOf<'setMailbox'>['limits']): MailboxLimits {
+  const after: { octets?: number; messages?: number } = { ...before };
+  for (const name of ['octets', 'messages'] as const) {
+    const limit = change?.[name];
+    if (limit === null) delete after[name];
+    else if (limit !== undefined) after[name] = checkLimit(limit);
+  }
+  return after;
+}
+
+function checkLimit(limit: number): number {
+  if (limit >= 0) return limit;
+  throw new TypeError(`not a limit: ${limit}`);
 }
 
 /** Sorted by key; null removes. */
@@ -166,7 +184,7 @@ function merge<K extends string, V>(
 type PropertyChange = Partial<Omit<Properties, 'specialUse'>> & { specialUse?: string | null };
 
 function setProperties(planning: Planning, mailbox: MailboxState, change: PropertyChange): void {
-  const { name, subscribed, acl, metadata } = { ...mailbox, ...change };
+  const { name, subscribed, acl, metadata, limits } = { ...mailbox, ...change };
   const specialUse = change.specialUse === undefined ? mailbox.specialUse : change.specialUse;
   if (name !== mailbox.name) forgetName(planning, mailbox.account, name);
   planning.emit({
@@ -174,7 +192,7 @@ function setProperties(planning: Planning, mailbox: MailboxState, change: Proper
     mailbox: mailbox.id,
     account: mailbox.account,
     properties: {
-      ...{ name, subscribed, acl, metadata },
+      ...{ name, subscribed, acl, metadata, limits },
       ...(specialUse == null ? {} : { specialUse }),
     },
   });
@@ -208,6 +226,7 @@ export function createAccount(planning: Planning, write: WriteOf<'createAccount'
   if (planning.draft.account(account)) {
     throw new MailError('ALREADYEXISTS', 'Account exists, or existed once');
   }
+  checkLimits(write.limits);
   planning.emit({ kind: 'account', account, limits: { ...write.limits } });
   return make(planning, account, { name: 'INBOX', subscribed: true });
 }
@@ -223,6 +242,11 @@ export function destroyAccount(planning: Planning, write: WriteOf<'destroyAccoun
 
 export function setAccount(planning: Planning, write: WriteOf<'setAccount'>): WriteResult {
   const { id, limits } = planning.account(write.account);
+  checkLimits(write.limits);
   planning.emit({ kind: 'account', account: id, limits: { ...limits, ...write.limits } });
   return {};
+}
+
+function checkLimits(limits: Partial<Limits> = {}): void {
+  for (const limit of Object.values(limits)) checkLimit(limit);
 }

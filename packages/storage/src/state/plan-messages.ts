@@ -24,22 +24,23 @@ export function append(planning: Planning, write: WriteOf<'append'>): WriteResul
   return add(planning, mailbox, write);
 }
 
-/** Appends; `freed`: octets of a message of the same account that goes in the same write. */
+/** Appends; `replaced`: the message that goes in the same write, of the size it has. */
 function add(
   planning: Planning,
   mailbox: MailboxState,
   message: NewMessage,
-  freed?: number,
+  replaced?: { readonly mailbox: MailboxState; readonly size: number },
 ): WriteResult {
   const { size, pieces } = planning.content(message.content);
   const { limits } = planning.account(mailbox.account);
   if (size > Math.min(limits.messageOctets ?? MAX_OCTETS, MAX_OCTETS)) {
     throw new MailError('TOOBIG', 'Message too big');
   }
-  planning.charge(mailbox.account, {
-    octets: size - (freed ?? 0),
-    messages: freed === undefined ? 1 : 0,
-  });
+  const more = { octets: size, messages: 1 };
+  const instead = { octets: size - (replaced?.size ?? 0), messages: 0 };
+  const { account, id } = replaced?.mailbox ?? {};
+  planning.charge(mailbox.account, account === mailbox.account ? instead : more);
+  planning.chargeMailbox(mailbox, id === mailbox.id ? instead : more);
   const uid = uidsFor(mailbox, 1);
   const flags = flagBits(mailbox.flagNames, message.flags);
   const modSeq = planning.nextModSeq(mailbox.account);
@@ -141,9 +142,9 @@ export function transfer(
   const found = spans(source.blocks, uids);
   const count = found.reduce((sum, { from, end }) => sum + end - from, 0);
   if (count === 0) return {};
-  if (!move || source.account !== target.account) {
-    planning.charge(target.account, { messages: count, octets: octetsOf(source, found) });
-  }
+  const more = { messages: count, octets: octetsOf(source, found) };
+  if (!move || source.account !== target.account) planning.charge(target.account, more);
+  if (!move || source.id !== target.id) planning.chargeMailbox(target, more);
   const first = uidsFor(target, count);
   const modSeq = planning.nextModSeq(target.account);
   const { rows, from } = gather(source, found, count, planning.materials.holds);
@@ -210,10 +211,9 @@ export function replace(planning: Planning, write: WriteOf<'replace'>): WriteRes
   const uids: UidRanges = [[write.uid, write.uid]];
   const [found] = spans(source.blocks, uids);
   if (!found) throw new MailError('NONEXISTENT', 'No such message');
-  const freed = (source.blocks[found.block] as StoreBlock).size[found.from] as number;
-  const same = source.account === target.account;
+  const size = (source.blocks[found.block] as StoreBlock).size[found.from] as number;
   // The new one first: its content may quote the old one, and the quota counts the difference.
-  const result = add(planning, target, write, same ? freed : undefined);
+  const result = add(planning, target, write, { mailbox: source, size });
   const modSeq = planning.nextModSeq(source.account);
   planning.emit({ kind: 'expunge', ...inside(source), modSeq, uids });
   return { ...result, modSeq, expunged: uids };

@@ -5,6 +5,7 @@ import {
   type AccountId,
   type Content,
   type MailboxId,
+  type MailboxLimits,
   type ModSeq,
   type StageId,
   type Uid,
@@ -128,16 +129,39 @@ export class Planning {
    * What an account is to have more of.
    * @throws MailError OVERQUOTA
    */
-  charge(id: AccountId, more: { octets?: number; messages?: number; mailboxes?: number }): void {
+  charge(id: AccountId, more: More & { mailboxes?: number }): void {
     const account = this.account(id);
-    const { octets = 0, messages: count = 0, mailboxes: boxes = 0 } = more;
-    const { limits } = account;
-    const over =
-      (octets > 0 && account.octets + octets > (limits.octets ?? Infinity)) ||
-      (count > 0 && account.messages + count > (limits.messages ?? Infinity)) ||
-      (boxes > 0 && account.mailboxes.size + boxes > (limits.mailboxes ?? Infinity));
-    if (over) throw new MailError('OVERQUOTA', 'Quota exceeded');
+    const { mailboxes: boxes = 0 } = more;
+    const most = account.limits.mailboxes ?? Infinity;
+    if (isOver(account, more) || (boxes > 0 && account.mailboxes.size + boxes > most)) {
+      throw new MailError('OVERQUOTA', 'Quota exceeded');
+    }
   }
+
+  /**
+   * What one mailbox is to have more of: also by a move within its account, for which that is not charged.
+   * @throws MailError OVERQUOTA
+   */
+  chargeMailbox(mailbox: MailboxState, more: More): void {
+    if (isOver(mailbox, more)) throw new MailError('OVERQUOTA', 'Quota of the mailbox exceeded');
+  }
+}
+
+interface More {
+  readonly octets?: number;
+  readonly messages?: number;
+}
+
+/** What adds nothing is never too much, though the limit be lower than what is there. */
+function isOver(
+  there: { readonly octets: number; readonly messages: number; readonly limits: MailboxLimits },
+  { octets = 0, messages: count = 0 }: More,
+): boolean {
+  const { limits } = there;
+  return (
+    (octets > 0 && there.octets + octets > (limits.octets ?? Infinity)) ||
+    (count > 0 && there.messages + count > (limits.messages ?? Infinity))
+  );
 }
 
 export interface Plan {
