@@ -14,6 +14,7 @@ import { Unpacker } from './pack.ts';
 import { JournalReader } from './reader.ts';
 import { createJournal, cutTornEnd } from './recover.ts';
 import * as scanning from './scan.ts';
+import { damaged, listSegments, type Segment } from './segments.ts';
 import { Stages } from './stages.ts';
 
 export interface EngineOptions {
@@ -57,13 +58,13 @@ export async function openJournalStore(
   findBase: FindBase = async () => emptyBase(),
 ): Promise<JournalStore> {
   const { disk, segmentOctets, random, readOnly = false } = options;
-  let segments = scanning.listSegments(disk);
+  let segments = listSegments(disk);
   if (segments.size === 0) {
     if (readOnly) throw new MailError('NONEXISTENT', 'There is no mail store in this directory');
     createJournal(disk, segmentOctets, random.bytes(16));
-    segments = scanning.listSegments(disk);
+    segments = listSegments(disk);
   }
-  const { store, generation } = ([...segments.values()].at(-1) as scanning.Segment).header;
+  const { store, generation } = ([...segments.values()].at(-1) as Segment).header;
   const seed = seedOf(store);
   const base = await findBase(store);
   const scanned = replay(disk, segments, base, seed, options.rules);
@@ -72,7 +73,7 @@ export async function openJournalStore(
     : cutTornEnd(disk, segments, scanned, segmentOctets);
   const link = options.link({ octets: segmentOctets, store, generation, ready });
   const { segment, offset, lsn } = scanned.end;
-  const capacity = (segments.get(segment) as scanning.Segment).octets;
+  const capacity = (segments.get(segment) as Segment).octets;
   const tail = { segment, offset, lsn, capacity };
   const journal = new Journal({ link, tail, segmentOctets, seed });
   const history = historyOf(disk, segments, journal, seed);
@@ -87,12 +88,12 @@ export const emptyBase = (): Base => ({
 
 function replay(
   disk: Disk,
-  segments: ReadonlyMap<number, scanning.Segment>,
+  segments: ReadonlyMap<number, Segment>,
   { world, repeats, position }: Base,
   seed: number,
   rules: Rules,
 ): scanning.Scanned {
-  if (!segments.has(position.segment)) throw scanning.damaged(position.segment, 0);
+  if (!segments.has(position.segment)) throw damaged(position.segment, 0);
   return scanning.scan(
     disk,
     segments,
@@ -117,7 +118,7 @@ function replay(
 /** Tells where the commits after a position begin, without having read them. */
 function historyOf(
   disk: Disk,
-  segments: ReadonlyMap<number, scanning.Segment>,
+  segments: ReadonlyMap<number, Segment>,
   journal: Journal,
   seed: number,
 ): History {

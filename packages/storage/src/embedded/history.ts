@@ -4,7 +4,8 @@ import { changesOf, type Told } from '../state/feed.ts';
 import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, aligned } from './layout.js';
 import { unpackCommit } from './pack-commit.ts';
 import { Unpacker } from './pack.ts';
-import { SegmentReader, damaged, type JournalRecord } from './scan.ts';
+import { SegmentReader, type JournalRecord } from './scan.ts';
+import { damaged } from './segments.ts';
 
 interface Known {
   readonly segment: number;

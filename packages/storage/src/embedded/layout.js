@@ -17,19 +17,25 @@ export const RECORD_HEADER = 32;
 export const ALIGN = 16;
 
 const MAGIC = Buffer.from('MSKJRNL\n', 'latin1');
+/** Of a segment that holds only what is still needed (segments.ts). */
+const COMPACTED = Buffer.from('MSKCMPC\n', 'latin1');
 
-/** Types of records. 4 to 7 have their place: fold, footer of a sealed segment, wrapped keys, index of search. */
+/** Types of records. */
 export const COMMIT = 1;
 export const CHUNK = 2;
 /** Says only up to where everything was durable; written when a store is closed. */
 export const MARK = 3;
+/** The whole state of one thing (fold.ts): changes of it before that are dead. */
+export const FOLD = 4;
 
 /**
  * @typedef {object} SegmentHeader
  * @property {number} segment counts from 1
- * @property {number} octets of the whole file
+ * @property {number} octets of the whole segment as it was written
  * @property {number} generation one more with each start of a mirror without its other half
  * @property {Uint8Array} store 16 octets that tell one store from another
+ * @property {boolean} compacted
+ * @property {number} data of a compacted segment: where its octets begin in the file
  */
 
 /** @param {number} segment */
@@ -41,16 +47,20 @@ export function segmentOf(name) {
   return match ? Number(match[1]) : undefined;
 }
 
-/** @param {SegmentHeader} header @returns {Uint8Array} */
-export function segmentHeader({ segment, octets, generation, store }) {
+/**
+ * @param {Omit<SegmentHeader, 'compacted' | 'data'> & { data?: number }} header with `data`: of a compacted segment
+ * @returns {Uint8Array}
+ */
+export function segmentHeader({ segment, octets, generation, store, data }) {
   const bytes = Buffer.alloc(SEGMENT_HEADER);
-  MAGIC.copy(bytes, 0);
+  (data === undefined ? MAGIC : COMPACTED).copy(bytes, 0);
   bytes.writeUInt16LE(FORMAT, 8);
   bytes.writeUInt16LE(FORMAT, 10);
   bytes.writeUInt32LE(segment, 12);
   bytes.set(store, 16);
   bytes.writeUInt32LE(generation, 32);
   bytes.writeUInt32LE(octets, 36);
+  bytes.writeUInt32LE(data ?? 0, 40);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
@@ -61,7 +71,9 @@ export function segmentHeader({ segment, octets, generation, store }) {
  */
 export function readSegmentHeader(octets) {
   const bytes = Buffer.from(octets.buffer, octets.byteOffset, octets.length);
-  if (bytes.length < SEGMENT_HEADER || !bytes.subarray(0, 8).equals(MAGIC)) return 'damaged';
+  if (bytes.length < SEGMENT_HEADER) return 'damaged';
+  const compacted = bytes.subarray(0, 8).equals(COMPACTED);
+  if (!compacted && !bytes.subarray(0, 8).equals(MAGIC)) return 'damaged';
   if (crc32(bytes.subarray(0, 60)) !== bytes.readUInt32LE(60)) return 'damaged';
   // The second number is the oldest reader that understands the file.
   if (bytes.readUInt16LE(10) > FORMAT) return 'too new';
@@ -70,6 +82,8 @@ export function readSegmentHeader(octets) {
     store: Uint8Array.from(bytes.subarray(16, 32)),
     generation: bytes.readUInt32LE(32),
     octets: bytes.readUInt32LE(36),
+    compacted,
+    data: bytes.readUInt32LE(40),
   };
 }
 

@@ -1,9 +1,10 @@
 /** Octets from the journal while it is being written. */
 import { crc32 } from 'node:zlib';
-import { MailError, type Disk, type DiskFile } from '@mail-server-kit/core';
+import { MailError, type Disk } from '@mail-server-kit/core';
 import type { Extent } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
-import { offsetAt, segmentAt, segmentName } from './layout.js';
+import { offsetAt, segmentAt } from './layout.js';
+import { openSegment, type SegmentFile } from './segments.ts';
 
 /** Segments kept open. */
 const OPEN_FILES = 64;
@@ -15,7 +16,7 @@ const GAP = 32_768;
 
 export class JournalReader {
   /** Least recently used first. */
-  readonly #files = new Map<number, DiskFile>();
+  readonly #files = new Map<number, SegmentFile>();
   readonly #window = Buffer.allocUnsafeSlow(WINDOW);
   #windowPlace = 0;
   #windowOctets = 0;
@@ -39,8 +40,9 @@ export class JournalReader {
     if (this.#inWindow(place, octets)) {
       const at = place - this.#windowPlace;
       this.#window.copy(bytes, 0, at, at + octets);
-    } else if (this.#file(segmentAt(place)).read(bytes, offsetAt(place)) < octets) {
-      throw broken(place);
+    } else {
+      const file = this.#file(segmentAt(place));
+      if (file.read(bytes, offsetAt(place)) < octets) throw file.kept ? leftOut() : broken(place);
     }
     this.#next = place + octets;
     return bytes;
@@ -74,12 +76,12 @@ export class JournalReader {
     return bytes.subarray(skip, skip + take);
   }
 
-  #file(segment: number): DiskFile {
+  #file(segment: number): SegmentFile {
     let file = this.#files.get(segment);
     if (file) this.#files.delete(segment);
     else {
       try {
-        file = this.disk.open(segmentName(segment), 'read');
+        file = openSegment(this.disk, segment);
       } catch (error) {
         throw new MailError('CORRUPTION', `Segment ${segment} of the journal cannot be read`, {
           cause: error,
@@ -88,11 +90,17 @@ export class JournalReader {
     }
     this.#files.set(segment, file);
     if (this.#files.size > OPEN_FILES) {
-      const [oldest, old] = this.#files.entries().next().value as [number, DiskFile];
+      const [oldest, old] = this.#files.entries().next().value as [number, SegmentFile];
       this.#files.delete(oldest);
       old.close();
     }
     return file;
+  }
+
+  /** After the file of a segment was replaced. */
+  reopen(segment: number): void {
+    this.#files.get(segment)?.close();
+    this.#files.delete(segment);
   }
 
   close(): void {
@@ -100,6 +108,9 @@ export class JournalReader {
     this.#files.clear();
   }
 }
+
+/** Nobody should need it any more: whoever asks has a snapshot that is older than what is promised. */
+const leftOut = () => new MailError('EXPUNGED', 'The message was expunged long ago');
 
 const broken = (place: number) =>
   new MailError('CORRUPTION', 'Stored octets are damaged', {

@@ -1,7 +1,8 @@
 /** Brings the journal's files into a state that can be appended to. */
 import type { Disk } from '@mail-server-kit/core';
 import { SEGMENT_HEADER, segmentHeader, segmentName } from './layout.js';
-import { SegmentReader, isZero, type Position, type Scanned, type Segment } from './scan.ts';
+import { SegmentReader, isZero, type Position, type Scanned } from './scan.ts';
+import type { Segment } from './segments.ts';
 
 /** The first segment of a new journal; it is whole and on disk when this returns. */
 export function createJournal(disk: Disk, octets: number, store: Uint8Array): void {

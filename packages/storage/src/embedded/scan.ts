@@ -1,5 +1,5 @@
 /** Reads the journal from a place on, record by record, and tells a torn end from damage. */
-import { MailError, type Disk, type DiskFile } from '@mail-server-kit/core';
+import { MailError, type Disk } from '@mail-server-kit/core';
 import {
   ALIGN,
   PAYLOAD,
@@ -9,17 +9,10 @@ import {
   isWhole,
   placeOf,
   readRecordHeader,
-  readSegmentHeader,
   segmentName,
-  segmentOf,
   type RecordHeader,
-  type SegmentHeader,
 } from './layout.js';
-
-export interface Segment {
-  readonly header: SegmentHeader;
-  readonly octets: number;
-}
+import { damaged, openSegment, type Segment, type SegmentFile } from './segments.ts';
 
 export interface JournalRecord {
   readonly header: RecordHeader;
@@ -35,61 +28,20 @@ export interface Position {
   readonly lsn: number;
 }
 
-/**
- * Segments by number, ascending.
- * @throws MailError CORRUPTION if one is missing or its header is damaged; CANNOT if a later version wrote it
- */
-export function listSegments(disk: Disk): Map<number, Segment> {
-  const numbers = disk.list().flatMap((name) => segmentOf(name) ?? []);
-  numbers.sort((a, b) => a - b);
-  const segments = new Map<number, Segment>();
-  let before: SegmentHeader | undefined;
-  for (const number of numbers) {
-    const file = disk.open(segmentName(number), 'read');
-    try {
-      const bytes = new Uint8Array(SEGMENT_HEADER);
-      const read = file.read(bytes, 0);
-      const header = readSegmentHeader(bytes.subarray(0, read));
-      if (header === 'too new') {
-        throw new MailError('CANNOT', `${segmentName(number)} was written by a later version`);
-      }
-      const fits =
-        header !== 'damaged' &&
-        header.segment === number &&
-        (!before || (before.segment === number - 1 && sameStore(before, header)));
-      if (!fits) throw damaged(number, 0);
-      before = header;
-      segments.set(number, { header, octets: Math.min(header.octets, file.size()) });
-    } finally {
-      file.close();
-    }
-  }
-  return segments;
-}
-
-const sameStore = (a: SegmentHeader, b: SegmentHeader) => Buffer.compare(a.store, b.store) === 0;
-
-export function damaged(segment: number, offset: number): MailError {
-  const place = `segment ${segment}, offset ${offset}`;
-  return new MailError('CORRUPTION', `The journal is damaged at ${place}`, {
-    cause: { segment, offset },
-  });
-}
-
 const WINDOW = 1_048_576;
 
 /** One segment, read in windows. */
 export class SegmentReader {
   #window = Buffer.alloc(0);
   #start = 0;
-  readonly #file: DiskFile;
+  readonly #file: SegmentFile;
 
   constructor(
     disk: Disk,
     readonly segment: number,
     readonly octets: number,
   ) {
-    this.#file = disk.open(segmentName(segment), 'read');
+    this.#file = openSegment(disk, segment);
   }
 
   /** `octets` from `at` on, fewer only at the end of the segment. */
