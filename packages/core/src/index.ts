@@ -102,6 +102,7 @@ export {
   type Random,
   type Resolver,
 } from './world.ts';
+export { decodeUtf7, encodeUtf7 } from './utf7.ts';
 export { silent, type Log, type LogEvent } from './log.ts';
 export type { TlsProvider, TlsServerOptions, TlsState } from './tls.ts';
 export {

@@ -1,6 +1,5 @@
 /** What a command says to the client before its tagged response (RFC 9051 section 7). */
-import type { UidRanges } from '@mail-server-kit/core';
-import { encodeUtf7 } from './wire/utf7.ts';
+import { encodeUtf7, type UidRanges } from '@mail-server-kit/core';
 import type { Writer } from './wire/writer.ts';
 
 /** Whether names and header texts may go out as UTF-8. */

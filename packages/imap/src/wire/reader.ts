@@ -7,7 +7,7 @@ import { systemFlags } from '@mail-server-kit/core';
 import { isUtf8 } from 'node:buffer';
 import { parseDate, parseDateTime, type DateTime } from './date.ts';
 import { Problem } from './problem.ts';
-import { decodeUtf7 } from './utf7.ts';
+import { mailboxOfUtf7 } from './utf7.ts';
 
 /** `*` in a sequence set: the largest number in use. */
 export const LAST = Infinity;
@@ -368,7 +368,7 @@ export class Reader {
     }
     // Some clients send UTF-8 to servers that speak modified UTF-7; no name in that form has octets above 127.
     if (!this.#utf8Names && octets.every((octet) => octet < 128)) {
-      supplied = decodeUtf7(supplied);
+      supplied = mailboxOfUtf7(supplied);
     }
     let name = supplied.normalize('NFC');
     if (/^inbox(?:\/|$)/i.test(name)) name = `INBOX${name.slice(5)}`;
