@@ -139,6 +139,19 @@ describe('the packed packages', () => {
     expect(await run(process.execPath, ['b.mjs'], project)).toBe('true true\n');
   });
 
+  it('have a command line for stores', { timeout: 60_000 }, async () => {
+    writeFileSync(
+      join(project, 'c.mjs'),
+      `import { openEmbeddedStore } from '@mail-server-kit/storage';
+       const store = await openEmbeddedStore('mail');
+       await store.commit([{ op: 'createAccount', account: 'alice' }]);
+       await store.close();`,
+    );
+    await run(process.execPath, ['c.mjs'], project);
+    const list = ['--no-install', '@mail-server-kit/storage', 'mail', 'list', 'alice', '--json'];
+    expect(JSON.parse(await run('npx', list, project))).toMatchObject({ mailbox: 'INBOX' });
+  });
+
   it.each([
     ['node16', 'node16', 'mts'],
     ['node16', 'node16', 'cts'],
