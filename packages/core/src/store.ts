@@ -203,8 +203,18 @@ export const BLOCK_SIZE = 512;
  * Up to 512 messages, as columns of equal length. Immutable; an unchanged block is the very same object in the next
  * snapshot, which is how views find what changed without comparing 100,000 rows. Columns may be backed by a
  * SharedArrayBuffer.
+ *
+ * What a block says of itself costs nothing. A store may read the columns only when one is asked for: so whoever looks at
+ * many rows takes a column once and not for each row, and whoever need not look does not. Asking throws MailError CORRUPTION
+ * if they are lost.
  */
 export interface Block {
+  /** Messages. */
+  readonly length: number;
+  readonly firstUid: Uid;
+  readonly lastUid: Uid;
+  /** Messages without \Seen. */
+  readonly unseen: number;
   readonly uid: Uint32Array;
   /** Bits index `flagNames` of the snapshot: 0 to 31 here, 32 to 63 in `flagsHigh`. */
   readonly flagsLow: Uint32Array;

@@ -11,40 +11,70 @@ export interface Difference {
 export function difference(before: MailboxSnapshot, after: MailboxSnapshot): Difference {
   const vanished: number[] = [];
   const changed: number[] = [];
-  const old = before.blocks;
-  const now = after.blocks;
-  let i = 0;
-  let j = 0;
-  let oldRow = 0;
-  let nowRow = 0;
-  while (i < old.length) {
-    const a = old[i] as Block;
-    const b = now[j];
-    if (a === b && oldRow === 0 && nowRow === 0) {
-      i++;
-      j++;
+  const old = new Walk(before);
+  const now = new Walk(after);
+  while (old.block) {
+    if (old.block === now.block && old.row === 0 && now.row === 0) {
+      old.skip();
+      now.skip();
       continue;
     }
-    const uid = a.uid[oldRow] as number;
-    const other = b ? (b.uid[nowRow] as number) : Infinity;
+    const { uid } = old;
+    const other = now.block ? now.uid : Infinity;
     if (uid < other) vanished.push(uid);
-    else if (b && uid === other && !sameRow(a, oldRow, b, nowRow)) changed.push(uid);
-    if (uid <= other && ++oldRow === a.uid.length) {
-      i++;
-      oldRow = 0;
-    }
-    if (b && other <= uid && ++nowRow === b.uid.length) {
-      j++;
-      nowRow = 0;
-    }
+    else if (uid === other && !old.isLike(now)) changed.push(uid);
+    if (uid <= other) old.next();
+    if (other <= uid) now.next();
   }
   return { vanished, changed };
 }
 
-function sameRow(a: Block, i: number, b: Block, j: number): boolean {
-  return (
-    a.flagsLow[i] === b.flagsLow[j] &&
-    a.flagsHigh[i] === b.flagsHigh[j] &&
-    a.modSeq[i] === b.modSeq[j]
-  );
+/** Row after row. Takes the columns of a block once, and of one that is skipped not at all. */
+class Walk {
+  row = 0;
+  block: Block | undefined;
+  #index = 0;
+  #uids: Uint32Array | undefined;
+  #low!: Uint32Array;
+  #high!: Uint32Array;
+  #modSeq!: Float64Array;
+  readonly #blocks: readonly Block[];
+
+  constructor({ blocks }: MailboxSnapshot) {
+    this.#blocks = blocks;
+    this.block = blocks[0];
+  }
+
+  get uid(): number {
+    if (!this.#uids) {
+      const { uid, flagsLow, flagsHigh, modSeq } = this.block as Block;
+      this.#uids = uid;
+      this.#low = flagsLow;
+      this.#high = flagsHigh;
+      this.#modSeq = modSeq;
+    }
+    return this.#uids[this.row] as number;
+  }
+
+  /** Of two rows whose uids were asked for. */
+  isLike(other: Walk): boolean {
+    const i = this.row;
+    const j = other.row;
+    return (
+      this.#low[i] === other.#low[j] &&
+      this.#high[i] === other.#high[j] &&
+      this.#modSeq[i] === other.#modSeq[j]
+    );
+  }
+
+  next(): void {
+    if (++this.row === this.block?.length) this.skip();
+  }
+
+  /** To the next block. */
+  skip(): void {
+    this.block = this.#blocks[++this.#index];
+    this.#uids = undefined;
+    this.row = 0;
+  }
 }

@@ -20,7 +20,7 @@ export class Positions {
     let start = 0;
     for (let i = 0; i < blocks.length; i++) {
       this.#starts[i] = start;
-      start += (blocks[i] as Block).uid.length;
+      start += (blocks[i] as Block).length;
     }
   }
 
@@ -29,7 +29,7 @@ export class Positions {
     const at = this.blockOf(uid);
     const block = this.snapshot.blocks[at];
     if (!block) return this.snapshot.messages;
-    return (this.#starts[at] as number) + lowerBound(block.uid, uid);
+    return (this.#starts[at] as number) + rowOf(block, uid);
   }
 
   /** The first block whose last uid is not below `uid`; the number of blocks if there is none. */
@@ -39,8 +39,7 @@ export class Positions {
     let high = blocks.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      const { uid: uids } = blocks[middle] as Block;
-      if ((uids[uids.length - 1] as number) < uid) low = middle + 1;
+      if ((blocks[middle] as Block).lastUid < uid) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -60,14 +59,16 @@ export class Positions {
       else high = middle - 1;
     }
     const block = this.snapshot.blocks[low];
-    const uid = block?.uid[index - (this.#starts[low] ?? 0)];
-    if (uid === undefined) throw new TypeError(`no message at index ${index}`);
-    return uid;
+    const row = index - (this.#starts[low] ?? 0);
+    if (!block || row < 0 || row >= block.length) {
+      throw new TypeError(`no message at index ${index}`);
+    }
+    return isGapless(block) ? block.firstUid + row : (block.uid[row] as number);
   }
 
   /** 0 if there is none. */
   get lastUid(): number {
-    return this.snapshot.blocks.at(-1)?.uid.at(-1) ?? 0;
+    return this.snapshot.blocks.at(-1)?.lastUid ?? 0;
   }
 
   /** All uids that are there, and no others. */
@@ -76,16 +77,22 @@ export class Positions {
   }
 }
 
-const ranges = new WeakMap<Uint32Array, UidRanges>();
+const ranges = new WeakMap<Block, UidRanges>();
 
-/** Of one block. Most have no gap, and are looked at nowhere but at their ends. */
-function rangesOf({ uid }: Block): UidRanges {
-  const first = uid[0] as Uid;
-  const last = uid[uid.length - 1] as Uid;
-  if (last - first + 1 === uid.length) return [[first, last]];
-  let known = ranges.get(uid);
-  if (!known) ranges.set(uid, (known = ascending(uid)));
+/** Of one block. Most have no gap, and nobody looks at their rows. */
+function rangesOf(block: Block): UidRanges {
+  if (isGapless(block)) return [[block.firstUid, block.lastUid]];
+  let known = ranges.get(block);
+  if (!known) ranges.set(block, (known = ascending(block.uid)));
   return known;
+}
+
+const isGapless = ({ firstUid, lastUid, length }: Block) => lastUid - firstUid + 1 === length;
+
+/** The first row whose uid is not below `uid`. */
+function rowOf(block: Block, uid: number): number {
+  if (isGapless(block)) return Math.min(block.length, Math.max(0, uid - block.firstUid));
+  return lowerBound(block.uid, uid);
 }
 
 /** One after the other, neighbours joined. */
@@ -110,6 +117,8 @@ export class Rows {
   /** Index into the snapshot, from 0. */
   index = -1;
 
+  /** Of `block`. */
+  #uids!: Uint32Array;
   #blockAt = 0;
   #range = 0;
   #end = 0;
@@ -125,8 +134,8 @@ export class Rows {
   next(): boolean {
     if (this.#inside) {
       this.index++;
-      if (++this.row === this.block.uid.length && !this.#enter(this.#blockAt + 1, 0)) return false;
-      const uid = this.block.uid[this.row] as Uid;
+      if (++this.row === this.#uids.length && !this.#enter(this.#blockAt + 1, 0)) return false;
+      const uid = this.#uids[this.row] as Uid;
       if (uid <= this.#end) {
         this.uid = uid;
         return true;
@@ -138,8 +147,8 @@ export class Rows {
       const at = this.#positions.blockOf(first);
       const block = this.#positions.snapshot.blocks[at];
       if (!block) return (this.#inside = false);
-      this.#enter(at, lowerBound(block.uid, first));
-      const uid = this.block.uid[this.row] as Uid;
+      this.#enter(at, rowOf(block, first));
+      const uid = this.#uids[this.row] as Uid;
       if (uid > last) continue;
       this.index = this.#positions.startOf(at) + this.row;
       this.#end = last;
@@ -156,6 +165,7 @@ export class Rows {
       return (this.#inside = false);
     }
     this.block = block;
+    this.#uids = block.uid;
     this.#blockAt = at;
     this.row = row;
     return true;

@@ -84,11 +84,11 @@ async function describe(
 function firstUnseen(view: View): number | undefined {
   // The view was opened just now: its numbers are those of the snapshot.
   let before = 0;
-  for (const { flagsLow } of view.snapshot.blocks) {
-    for (let row = 0; row < flagsLow.length; row++) {
-      if (((flagsLow[row] as number) & flagBit.seen) === 0) return before + row + 1;
+  for (const block of view.snapshot.blocks) {
+    if (block.unseen > 0) {
+      return before + 1 + block.flagsLow.findIndex((flags) => (flags & flagBit.seen) === 0);
     }
-    before += flagsLow.length;
+    before += block.length;
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 /** What STATUS can tell (RFC 9051 section 6.3.11; RECENT: RFC 3501 section 6.3.10). */
+import { lowerBound } from '@mail-server-kit/core';
 import type { StatusItem } from '../extension.ts';
 
 export const statusItems: readonly StatusItem[] = [
@@ -14,7 +15,11 @@ export const statusItems: readonly StatusItem[] = [
       const snapshot = await store.open(info.id);
       const first = wiring.recent.firstOf(snapshot, false);
       let count = 0;
-      for (const { uid } of snapshot.blocks) for (const one of uid) if (one >= first) count++;
+      for (const block of snapshot.blocks) {
+        if (block.lastUid < first) continue;
+        count += block.length;
+        if (block.firstUid < first) count -= lowerBound(block.uid, first);
+      }
       return count;
     },
   },

@@ -210,9 +210,12 @@ export function commitPromises({ describe, it }: Runner, open: Open): void {
         );
         const { blocks, messages, uidNext } = await look();
         let last = 0;
-        for (const { uid, size } of blocks) {
+        for (const block of blocks) {
+          const { uid, size } = block;
           assert.ok(uid.length >= 1 && uid.length <= 512);
           assert.equal(size.length, uid.length);
+          assert.deepEqual([block.length, block.firstUid], [uid.length, uid[0]]);
+          assert.equal(block.lastUid, uid.at(-1));
           for (const each of uid) {
             assert.ok(each > last);
             last = each;
@@ -224,6 +227,29 @@ export function commitPromises({ describe, it }: Runner, open: Open): void {
         );
         assert.equal(messages, 1300 - 510 - 381 - 300 + 700);
         assert.equal(uidNext, 2001);
+      }),
+    );
+
+    it(
+      'count what is unseen in each of their blocks',
+      withStore(open, async ({ store, inbox, write, open: look }) => {
+        await store.commit(
+          Array.from({ length: 1100 }, (_, i) => ({
+            op: 'append' as const,
+            mailbox: inbox,
+            ...message('', { flags: i % 5 ? ['\\Seen'] : [] }),
+          })),
+        );
+        await write({ op: 'store', mailbox: inbox, uids: range(500, 700), add: ['\\Seen'] });
+        await write({ op: 'store', mailbox: inbox, uids: only(2, 3), remove: ['\\Seen'] });
+        await write({ op: 'expunge', mailbox: inbox, uids: range(600, 900) });
+        const snapshot = await look();
+        const flags = flagsOf(snapshot);
+        let at = 0;
+        for (const { length, unseen } of snapshot.blocks) {
+          const rows = flags.slice(at, (at += length));
+          assert.equal(unseen, rows.filter((names) => !names.includes('\\Seen')).length);
+        }
       }),
     );
   });

@@ -1,7 +1,7 @@
 /** Makes a world of the index, or finds something odd in it. */
 import type { ClassicLevel } from 'classic-level';
 import type { AccountId, MailboxId } from '@mail-server-kit/core';
-import type { StoreBlock } from '../state/block.ts';
+import { blockOf, type StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
 import { Dirty, World, spaceOf } from '../state/world.ts';
@@ -90,7 +90,7 @@ function take(parts: Parts, key: string, { from, lsn, crc }: Unsealed): void {
       break;
     }
     case 'b/':
-      parts.blocks.set(name, { block: unpackRows(from), crc });
+      parts.blocks.set(name, { block: blockOf(unpackRows(from)), crc });
       return;
     case 'r/': {
       const [space = '', recordKey = ''] = splitKey(name);

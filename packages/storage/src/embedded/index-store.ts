@@ -213,7 +213,7 @@ export class Index {
       if (!entry) {
         const number = ++this.#lastBlock;
         const key = `b/${id}/${number}`;
-        const { bytes, crc } = seal(key, lsn, (packer) => packRows(packer, block));
+        const { bytes, crc } = seal(key, lsn, (packer) => packRows(packer, block.columns));
         to.push({ type: 'put', key, value: bytes });
         this.#blocks.set(block, (entry = { number, crc }));
         yield;

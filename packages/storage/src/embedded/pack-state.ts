@@ -1,12 +1,6 @@
 /** Rows, properties and the like: the parts that journal records and checkpoints have in common. */
 import { systemFlags, type AccountId, type Limits } from '@mail-server-kit/core';
-import {
-  columnNames,
-  columnOctets,
-  emptyRows,
-  type Rows,
-  type StoreBlock,
-} from '../state/block.ts';
+import { ROW_OCTETS, columnNames, rowsFrom, type Columns, type Rows } from '../state/columns.ts';
 import type { Properties } from '../state/mailbox.ts';
 import type { RecordState } from '../state/world.ts';
 import { UnpackError, type Packer, type Unpacker } from './pack.ts';
@@ -21,7 +15,7 @@ export function unpackFlagNames(from: Unpacker): readonly string[] {
   return keywords.length === 0 ? systemFlags : [...systemFlags, ...keywords];
 }
 
-export function packRows(to: Packer, rows: StoreBlock): void {
+export function packRows(to: Packer, rows: Columns): void {
   to.varint(rows.uid.length);
   for (const name of columnNames) {
     const { buffer, byteOffset, byteLength } = rows[name];
@@ -32,13 +26,7 @@ export function packRows(to: Packer, rows: StoreBlock): void {
 export function unpackRows(from: Unpacker): Rows {
   const count = from.varint();
   if (count > 0xffff_ffff) throw new UnpackError('too many rows');
-  const columns = columnNames.map((name) => from.raw(count * columnOctets(name)));
-  const rows = emptyRows(count, false);
-  columnNames.forEach((name, index) => {
-    const { buffer, byteOffset, byteLength } = rows[name];
-    new Uint8Array(buffer, byteOffset, byteLength).set(columns[index] as Uint8Array);
-  });
-  return rows;
+  return rowsFrom(count, from.raw(count * ROW_OCTETS));
 }
 
 export function packProperties(to: Packer, properties: Properties): void {

@@ -1,6 +1,6 @@
 /** Gives rows and records of a commit their places, once these are known. */
 import type { Delta } from '../state/delta.ts';
-import type { Rows } from '../state/block.ts';
+import type { Rows } from '../state/columns.ts';
 import type { Kept } from '../state/pieces.ts';
 
 /** The rows are changed in place: nobody else has seen them yet. */

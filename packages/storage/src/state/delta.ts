@@ -11,7 +11,9 @@ import type {
   UidRanges,
   UidValidity,
 } from '@mail-server-kit/core';
-import { blockFor, type Rows, type StoreBlock } from './block.ts';
+import type { StoreBlock } from './block.ts';
+import { blockFor } from './blocks.ts';
+import type { Rows } from './columns.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
 import type { FlagChange, Properties } from './mailbox.ts';
 import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';

@@ -1,6 +1,6 @@
 /** Flags as bits: 0 to 31 in one word, 32 to 63 in the other. The names that bits stand for are kept per mailbox. */
 import { MAX_FLAGS, MailError, canonicalFlag, systemFlags } from '@mail-server-kit/core';
-import type { Rows } from './block.ts';
+import type { Rows } from './columns.ts';
 
 export interface Bits {
   readonly low: number;

@@ -15,14 +15,9 @@ import {
   type UidRanges,
   type UidValidity,
 } from '@mail-server-kit/core';
-import {
-  appendRows,
-  removeRows,
-  spans,
-  withOwnFlags,
-  type Rows,
-  type StoreBlock,
-} from './block.ts';
+import { blockOf, type StoreBlock } from './block.ts';
+import { appendRows, removeRows, spans, type Span } from './blocks.ts';
+import { withOwnFlags, type Columns, type Rows } from './columns.ts';
 
 /** What may be set from outside. */
 export interface Properties {
@@ -89,7 +84,7 @@ export function emptyMailbox(
 /** Rows with uids of at least `uidNext`, ascending. */
 export function withRows(
   mailbox: MailboxState,
-  rows: StoreBlock,
+  rows: Columns,
   flagNames: readonly string[],
   modSeq: ModSeq,
 ): MailboxState {
@@ -133,24 +128,18 @@ export function withFlags(
 ): MailboxState {
   const blocks = mailbox.blocks.slice();
   let { unseen, deleted } = mailbox;
-  let current = -1;
-  let copy: Rows | undefined;
-  for (const { block, from, end } of spans(mailbox.blocks, uids)) {
-    if (block !== current || !copy) {
-      const old = blocks[block] as StoreBlock;
-      copy = withOwnFlags(old);
-      blocks[block] = copy;
-      current = block;
+  const found = spans(mailbox.blocks, uids);
+  for (let next = 0; next < found.length;) {
+    const { block } = found[next] as Span;
+    const old = blocks[block] as StoreBlock;
+    const rows = withOwnFlags(old.columns);
+    for (let span = found[next]; span?.block === block; span = found[++next]) {
+      changeFlags(rows, span, change, modSeq);
     }
-    for (let i = from; i < end; i++) {
-      const low = copy.flagsLow[i] as number;
-      const now = (low & ~change.clearLow) | change.setLow;
-      copy.flagsLow[i] = now;
-      copy.flagsHigh[i] = ((copy.flagsHigh[i] as number) & ~change.clearHigh) | change.setHigh;
-      copy.modSeq[i] = modSeq;
-      if ((low ^ now) & flagBit.seen) unseen += now & flagBit.seen ? -1 : 1;
-      if ((low ^ now) & flagBit.deleted) deleted += now & flagBit.deleted ? 1 : -1;
-    }
+    const now = blockOf(rows);
+    blocks[block] = now;
+    unseen += now.unseen - old.unseen;
+    deleted += now.deleted - old.deleted;
   }
   return {
     ...mailbox,
@@ -160,6 +149,16 @@ export function withFlags(
     flagNames,
     highestModSeq: Math.max(mailbox.highestModSeq, modSeq) as ModSeq,
   };
+}
+
+function changeFlags(rows: Rows, { from, end }: Span, change: FlagChange, modSeq: ModSeq): void {
+  const { flagsLow, flagsHigh } = rows;
+  const { clearLow, clearHigh, setLow, setHigh } = change;
+  for (let i = from; i < end; i++) {
+    flagsLow[i] = ((flagsLow[i] as number) & ~clearLow) | setLow;
+    flagsHigh[i] = ((flagsHigh[i] as number) & ~clearHigh) | setHigh;
+  }
+  rows.modSeq.fill(modSeq, from, end);
 }
 
 /** How many expunges a mailbox remembers for QRESYNC (RFC 7162 section 3.2.5.2), counted in ranges of uids. */

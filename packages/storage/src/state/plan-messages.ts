@@ -10,7 +10,9 @@ import {
   type UidRanges,
   type WriteResult,
 } from '@mail-server-kit/core';
-import { copyRows, emptyRows, spans, type Rows, type Span, type StoreBlock } from './block.ts';
+import type { StoreBlock } from './block.ts';
+import { spans, type Span } from './blocks.ts';
+import { copyRows, emptyRows, type Rows } from './columns.ts';
 import { flagBits, mapFlags } from './flag-bits.ts';
 import type { FlagChange, MailboxState } from './mailbox.ts';
 import { emailIdOf, emailNumber } from './names.ts';
@@ -101,26 +103,37 @@ export function store(planning: Planning, write: WriteOf<'store'>): WriteResult 
     setLow: add.low,
     setHigh: add.high,
   };
-  const changed: number[] = [];
   const conflicts: number[] = [];
-  for (const { block, from, end } of found) {
-    const { uid, flagsLow, flagsHigh, modSeq } = mailbox.blocks[block] as StoreBlock;
-    for (let i = from; i < end; i++) {
-      if (unchangedSince !== undefined && (modSeq[i] as number) > unchangedSince) {
-        conflicts.push(uid[i] as number);
-        continue;
-      }
+  const uids: [Uid, Uid][] = [];
+  let before: [Uid, Uid] | undefined;
+  let next = -1;
+  for (const span of found) {
+    const { columns, length } = mailbox.blocks[span.block] as StoreBlock;
+    const { uid, flagsLow, flagsHigh } = columns;
+    if (span.block !== next || span.from > 0) before = undefined;
+    next = span.end === length ? span.block + 1 : -1;
+    for (let i = span.from; i < span.end; i++) {
+      const one = uid[i] as Uid;
       const low = flagsLow[i] as number;
       const high = flagsHigh[i] as number;
-      const newLow = ((low & ~change.clearLow) | change.setLow) >>> 0;
-      const newHigh = ((high & ~change.clearHigh) | change.setHigh) >>> 0;
-      if (newLow !== low || newHigh !== high) changed.push(uid[i] as number);
+      const isOlder =
+        unchangedSince === undefined || (columns.modSeq[i] as number) <= unchangedSince;
+      if (!isOlder) conflicts.push(one);
+      else if (
+        ((low & change.clearLow & ~change.setLow) | (~low & change.setLow)) !== 0 ||
+        ((high & change.clearHigh & ~change.setHigh) | (~high & change.setHigh)) !== 0
+      ) {
+        // Nobody has the uids between two neighbours, so that a range may go over them.
+        if (before) before[1] = one;
+        else uids.push((before = [one, one]));
+        continue;
+      }
+      before = undefined;
     }
   }
   const result = conflicts.length > 0 ? { conflicts: ascending(conflicts) } : {};
-  if (changed.length === 0) return result;
+  if (uids.length === 0) return result;
   const modSeq = planning.nextModSeq(mailbox.account);
-  const uids = ascending(changed);
   const flagNames = add.names;
   planning.emit({ kind: 'flags', ...inside(mailbox), modSeq, flagNames, uids, change });
   return { ...result, modSeq };
@@ -182,7 +195,7 @@ function gather(
   const rows = emptyRows(count, held);
   let at = 0;
   for (const { block, from, end } of found) {
-    copyRows(rows, at, mailbox.blocks[block] as StoreBlock, from, end);
+    copyRows(rows, at, (mailbox.blocks[block] as StoreBlock).columns, from, end);
     at += end - from;
   }
   return { rows, from: ascending(rows.uid) };

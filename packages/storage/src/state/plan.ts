@@ -13,7 +13,8 @@ import {
   type WriteResult,
   lowerBound,
 } from '@mail-server-kit/core';
-import { blockFor, type StoreBlock } from './block.ts';
+import type { StoreBlock } from './block.ts';
+import { blockFor } from './blocks.ts';
 import { apply, type Delta, type Rules } from './delta.ts';
 import type { MailboxState } from './mailbox.ts';
 import {

@@ -35,7 +35,8 @@ import {
   type Write,
   lowerBound,
 } from '@mail-server-kit/core';
-import { blockFor, spans, type StoreBlock } from './block.ts';
+import type { StoreBlock } from './block.ts';
+import { blockFor, spans } from './blocks.ts';
 import { Commits } from './commits.ts';
 import type { Rules } from './delta.ts';
 import { Feed, type History } from './feed.ts';

@@ -2,16 +2,11 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { normalize } from '@mail-server-kit/core';
 import { describe, it } from 'vitest';
-import {
-  appendRows,
-  emptyRows,
-  removeRows,
-  spans,
-  withOwnFlags,
-  type StoreBlock,
-} from './block.ts';
+import { blockOf, type StoreBlock } from './block.ts';
+import { appendRows, removeRows, spans } from './blocks.ts';
+import { emptyRows, withOwnFlags, type Columns } from './columns.ts';
 
-function rowsFrom(first: number, count: number): StoreBlock {
+function rowsFrom(first: number, count: number): Columns {
   const rows = emptyRows(count, false);
   for (let i = 0; i < count; i++) {
     rows.uid[i] = first + i;
@@ -37,7 +32,7 @@ describe('blocks of rows', () => {
         let next = 1;
         const before: { blocks: StoreBlock[]; copy: unknown }[] = [];
         for (const each of steps) {
-          before.push({ blocks, copy: structuredClone(blocks.map((block) => ({ ...block }))) });
+          before.push({ blocks, copy: structuredClone(blocks) });
           if ('append' in each) {
             blocks = appendRows(blocks, rowsFrom(next, each.append));
             for (let i = 0; i < each.append; i++) expected.push(next++);
@@ -45,9 +40,9 @@ describe('blocks of rows', () => {
             const index = each.flag % Math.max(1, blocks.length);
             const block = blocks[index];
             if (!block) continue;
-            const changed = withOwnFlags(block);
+            const changed = withOwnFlags(block.columns);
             changed.flagsLow.fill(7);
-            blocks = blocks.map((old, i) => (i === index ? changed : old));
+            blocks = blocks.map((old, i) => (i === index ? blockOf(changed) : old));
           } else {
             const range = normalize([[each.from, each.from + each.length]]);
             blocks = removeRows(blocks, spans(blocks, range));
@@ -55,15 +50,20 @@ describe('blocks of rows', () => {
           }
         }
         assert.deepEqual(uidsOf(blocks), expected);
-        for (const { uid, email, internalZone } of blocks) {
+        for (const block of blocks) {
+          const { uid, email, internalZone } = block;
           assert.ok(uid.length >= 1 && uid.length <= 512);
+          assert.deepEqual(
+            [block.length, block.firstUid, block.lastUid],
+            [uid.length, uid[0], uid.at(-1)],
+          );
           uid.forEach((each, i) => {
             assert.equal(email[i], each * 3);
             assert.equal(internalZone[i], each % 100);
           });
         }
         for (const { blocks: old, copy } of before) {
-          assert.deepEqual(structuredClone(old.map((block) => ({ ...block }))), copy);
+          assert.deepEqual(structuredClone(old), copy);
         }
       }),
       { numRuns: 60 },
