@@ -65,7 +65,7 @@ function packPieces(to: Packer, start: number, size: number, extents: readonly E
   to.list(extents, (extent) => {
     if (extent.place < 0) {
       to.u8(BEFORE);
-      to.varint(start + extent.place);
+      to.varint(start + to.elsewhere + extent.place);
     } else {
       to.u8(ABSOLUTE);
       to.f64(extent.place);

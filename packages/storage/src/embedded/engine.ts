@@ -196,15 +196,13 @@ export class JournalStore extends StateStore {
   /** Says that all before was durable: damage to the last group is then known from a torn end. */
   #mark(): Promise<void> {
     return new Promise<void>((resolve) => {
-      const record = Buffer.alloc(RECORD_HEADER);
       const done = (error?: MailError) => {
         if (!error) this.#marked = this.journal.durable;
         resolve();
       };
       // Without room it is left out: the next start looks more closely, that is all.
       try {
-        if (!this.journal.append(record, { type: MARK, sync: true, freeing: true }, done))
-          resolve();
+        if (!this.journal.append([], { type: MARK, sync: true, freeing: true }, done)) resolve();
       } catch {
         resolve();
       }

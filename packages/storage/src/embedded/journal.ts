@@ -9,10 +9,10 @@ import {
   aligned,
   placeOf,
   sealRecord,
-  segmentAt,
-  type KnownSum,
+  type RecordPart,
 } from './layout.js';
 import type { Link } from './link.ts';
+import { Queue } from './queue.ts';
 import type { Position } from './scan.ts';
 
 /** Where the next record goes. */
@@ -41,7 +41,8 @@ export interface JournalOptions {
 
 interface InFlight {
   readonly place: number;
-  readonly record: Uint8Array;
+  readonly octets: number;
+  readonly parts: readonly Uint8Array[];
 }
 
 export class Journal {
@@ -54,8 +55,8 @@ export class Journal {
   #lsn: number;
   #durable: number;
   #durableEnd: Position;
-  /** Written records that a read may ask for before they are in the file. */
-  readonly #inFlight: InFlight[] = [];
+  /** Written records that a read may ask for before they are in the file, in their order. */
+  readonly #inFlight = new Queue<InFlight>();
   /** Octets appended since the store was opened. */
   appended = 0;
   /** Called with each segment that is begun and the LSN of its first record. */
@@ -105,45 +106,50 @@ export class Journal {
   }
 
   /**
-   * Appends the record whose payload `bytes` holds behind RECORD_HEADER octets. `freeing`: it may use the last segment.
-   * Undefined: there is no room yet.
+   * Appends a record whose payload consists of `parts`, which stay as they are until `done`. `freeing`: it may use the last
+   * segment. Undefined: there is no room yet.
    * @throws MailError UNAVAILABLE if the disk is full or the journal failed, LIMIT if it is too large for any segment
    */
   append(
-    bytes: Uint8Array,
-    { type, bodies = 0, known = [], sync, freeing = false }: AppendOptions,
+    parts: readonly RecordPart[],
+    { type, bodies = 0, sync, freeing = false }: AppendOptions,
     done: (error?: MailError) => void,
   ): Placed | undefined {
     if (this.#link.failed) throw readOnly(this.#link.failed);
-    const octets = bytes.length;
+    const head = Buffer.allocUnsafe(RECORD_HEADER);
+    const written: Uint8Array[] = [head];
+    let octets = RECORD_HEADER;
+    for (const { bytes } of parts) {
+      written.push(bytes);
+      octets += bytes.length;
+    }
     if (octets - RECORD_HEADER > this.maxPayload) {
       throw new MailError('LIMIT', 'Too much for one change');
     }
     if (!this.#roll(octets, freeing)) return undefined;
     const lsn = ++this.#lsn;
-    const place = placeOf(this.#segment, this.#offset);
-    sealRecord(
-      bytes,
-      octets - RECORD_HEADER,
-      { segment: this.#segment, lsn, type, bodies, durable: this.#durable },
-      this.#seed,
-      known,
-    );
-    const end = { segment: this.#segment, offset: this.#offset + aligned(octets), lsn };
-    this.#inFlight.push({ place, record: bytes });
-    this.#link.write(bytes, this.#segment, this.#offset, sync, (error) => {
-      this.#landed(place);
-      if (error === undefined) {
-        if (sync) {
-          this.#durable = lsn;
-          this.#durableEnd = end;
-        }
-        done();
-      } else done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
+    const segment = this.#segment;
+    const offset = this.#offset;
+    const place = placeOf(segment, offset);
+    sealRecord(head, parts, { segment, lsn, type, bodies, durable: this.#durable }, this.#seed);
+    const next = offset + aligned(octets);
+    this.#inFlight.push({ place, octets, parts: written });
+    this.#link.write(written, segment, offset, sync, (error) => {
+      // They come back in the order in which they were handed over.
+      this.#inFlight.shift();
+      if (error !== undefined) {
+        done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
+        return;
+      }
+      if (sync) {
+        this.#durable = lsn;
+        this.#durableEnd = { segment, offset: next, lsn };
+      }
+      done();
     });
-    this.#offset = end.offset;
+    this.#offset = next;
     this.appended += octets;
-    if (this.#offset > this.#capacity / 2) this.#link.want(this.#segment + 2);
+    if (next > this.#capacity / 2) this.#link.want(segment + 2);
     return { lsn, place };
   }
 
@@ -167,17 +173,22 @@ export class Journal {
     return true;
   }
 
-  #landed(place: number): void {
-    const index = this.#inFlight.findIndex((each) => each.place === place);
-    if (index >= 0) this.#inFlight.splice(index, 1);
-  }
-
-  /** Octets at `place` if they are on their way. */
+  /** A copy of the octets at `place` if they are on their way. */
   atHand(place: number, octets: number): Uint8Array | undefined {
-    for (const { place: start, record } of this.#inFlight) {
-      if (segmentAt(start) !== segmentAt(place) || place < start) continue;
-      const at = place - start;
-      if (at + octets <= record.length) return record.subarray(at, at + octets);
+    for (const record of this.#inFlight) {
+      let at = place - record.place;
+      if (at < 0 || at + octets > record.octets) continue;
+      const out = new Uint8Array(octets);
+      let done = 0;
+      for (const part of record.parts) {
+        if (at < part.length && done < octets) {
+          const slice = part.subarray(at, at + octets - done);
+          out.set(slice, done);
+          done += slice.length;
+        }
+        at = Math.max(0, at - part.length);
+      }
+      return out;
     }
     return undefined;
   }
@@ -186,8 +197,6 @@ export class Journal {
 export interface AppendOptions {
   readonly type: number;
   readonly bodies?: number;
-  /** Checksums of parts, ascending. */
-  readonly known?: readonly KnownSum[];
   readonly sync: boolean;
   readonly freeing?: boolean;
 }

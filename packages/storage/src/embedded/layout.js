@@ -108,23 +108,26 @@ export function readSegmentHeader(octets) {
 export const seedOf = (store) => crc32(store);
 
 /**
- * @typedef {object} KnownSum the checksum of a part of a record, which need not be computed again
- * @property {number} start offset in the record
- * @property {number} octets
- * @property {number} crc
+ * @typedef {object} RecordPart octets of a record's payload
+ * @property {Uint8Array} bytes
+ * @property {number} [crc] their checksum, if it need not be computed again
  */
 
 /**
- * Writes the header in front of the payload that `record` holds from RECORD_HEADER on.
+ * Writes the header of a record whose payload consists of `parts`.
  *
- * @param {Uint8Array} record
- * @param {number} payload octets of it
+ * @param {Buffer} bytes RECORD_HEADER octets
+ * @param {readonly RecordPart[]} parts
  * @param {Omit<RecordHeader, 'octets' | 'version' | 'algorithm'>} header
  * @param {number} seed
- * @param {readonly KnownSum[]} known ascending, from the payload on
  */
-export function sealRecord(record, payload, header, seed, known) {
-  const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
+export function sealRecord(bytes, parts, header, seed) {
+  let payload = 0;
+  let sum = seed;
+  for (const { bytes: part, crc } of parts) {
+    payload += part.length;
+    sum = crc === undefined ? crc32(part, sum) : crcAfter(sum, crc, part.length);
+  }
   bytes.writeUInt32LE(header.segment, 0);
   bytes.writeUInt32LE(payload, 4);
   bytes.writeUIntLE(header.lsn, 8, 6);
@@ -134,14 +137,6 @@ export function sealRecord(record, payload, header, seed, known) {
   bytes[17] = 0;
   bytes.writeUIntLE(header.durable, 18, 6);
   bytes.writeUInt32LE(header.bodies, 24);
-  let sum = seed;
-  let at = RECORD_HEADER;
-  for (const { start, octets, crc } of known) {
-    if (start > at) sum = crc32(bytes.subarray(at, start), sum);
-    sum = crcAfter(sum, crc, octets);
-    at = start + octets;
-  }
-  sum = crc32(bytes.subarray(at, RECORD_HEADER + payload), sum);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 28), sum), 28);
 }
 

@@ -16,15 +16,24 @@ export interface Link {
   readonly backlog: number;
   /** Asks for segments up to this one; also to try again after `full`. */
   want(segment: number): void;
-  /** Octets at a place that nothing was written to before. `sync`: `done` waits until they are durable. */
-  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void;
+  /**
+   * Octets, in parts that are not changed before `done`, at a place that nothing was written to before. `sync`: `done` waits
+   * until they are durable. What is done is told in the order in which it was handed over.
+   */
+  write(
+    parts: readonly Uint8Array[],
+    segment: number,
+    offset: number,
+    sync: boolean,
+    done: Done,
+  ): void;
   /** Called when `ready`, `full`, `failed` or `backlog` may have changed. */
   onProgress: () => void;
   close(): Promise<void>;
 }
 
 interface Waiting {
-  readonly octets: Uint8Array;
+  readonly parts: readonly Uint8Array[];
   readonly segment: number;
   readonly offset: number;
   readonly sync: boolean;
@@ -58,9 +67,15 @@ export class InlineLink implements Link {
     this.#schedule();
   }
 
-  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void {
-    this.#queue.push({ octets, segment, offset, sync, done });
-    this.backlog += octets.length;
+  write(
+    parts: readonly Uint8Array[],
+    segment: number,
+    offset: number,
+    sync: boolean,
+    done: Done,
+  ): void {
+    this.#queue.push({ parts, segment, offset, sync, done });
+    for (const part of parts) this.backlog += part.length;
     this.#schedule();
   }
 
@@ -77,7 +92,7 @@ export class InlineLink implements Link {
     this.backlog = 0;
     try {
       if (this.failed) throw this.failed;
-      for (const { octets, segment, offset } of group) this.writer.write([octets], segment, offset);
+      for (const { parts, segment, offset } of group) this.writer.write(parts, segment, offset);
       if (group.some(({ sync }) => sync)) this.writer.sync();
     } catch (error) {
       this.failed = error;

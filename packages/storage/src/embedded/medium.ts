@@ -15,7 +15,7 @@ import type { Medium, Planned } from '../state/medium.ts';
 import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
 import { Cache } from './cache.ts';
 import type { Journal } from './journal.ts';
-import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt, type KnownSum } from './layout.js';
+import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt, type RecordPart } from './layout.js';
 import { packCommit } from './pack-commit.ts';
 import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
@@ -35,6 +35,8 @@ export interface JournalMediumOptions {
 export class JournalMedium implements Medium {
   readonly holds = false;
   readonly #options: JournalMediumOptions;
+  /** Used again for each commit. */
+  readonly #packer = new Packer(65_536);
   readonly #messages: Cache<number, Message>;
   readonly #values: Cache<number, RecordBody>;
   /** Of the commit that is being planned. Their rows say so by a place below zero: -1 is the first. */
@@ -116,36 +118,28 @@ export class JournalMedium implements Medium {
     planned: Planned,
     done: (error?: MailError) => void,
   ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined {
-    const packer = new Packer(4096 + this.#inlineOctets());
-    packer.zeros(RECORD_HEADER);
-    const known: KnownSum[] = [];
-    const kept = this.#packKept(packer, known);
-    const bodies = packer.length - RECORD_HEADER;
+    const packer = this.#packer;
+    packer.reset();
+    const bodies: Body[] = [];
+    const kept = this.#packKept(packer, bodies);
+    const octets = packer.elsewhere - RECORD_HEADER + packer.length;
     const deltas = settle(planned.deltas, (place, octets) =>
       place < 0 ? (kept[-place - 1] as Kept) : { place, octets },
     );
     packCommit(packer, { ...planned, deltas });
-    const options = { type: COMMIT, bodies, known, sync: true, freeing: isFreeing(deltas) };
-    const placed = this.#options.journal.append(packer.bytes, options, done);
+    const options = { type: COMMIT, bodies: octets, sync: true, freeing: isFreeing(deltas) };
+    const placed = this.#options.journal.append(partsOf(packer, bodies), options, done);
     if (!placed) return undefined;
     return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
   }
 
-  #inlineOctets(): number {
-    let octets = 0;
-    for (const each of this.#kept) {
-      const pieces = 'message' in each ? each.message.pieces : (each.body.content?.pieces ?? []);
-      octets += 1024;
-      for (const piece of pieces) if (piece instanceof Uint8Array) octets += piece.length;
-    }
-    return octets;
-  }
-
   /**
-   * Bodies, each once however many messages have it, then the records that point to them. Their places are minus the offset
-   * in the journal record, for where that will lie is decided when its length is known.
+   * Bodies, each once however many messages have it and in front of the first that does, and the records that point to
+   * them. Bodies are not copied: the packer only knows how many octets of the journal record they are. Places are minus the
+   * offset in that, for where it will lie is decided when its length is known.
    */
-  #packKept(packer: Packer, known: KnownSum[]): Kept[] {
+  #packKept(packer: Packer, bodies: Body[]): Kept[] {
+    packer.elsewhere = RECORD_HEADER;
     const stored = new Map<Uint8Array, Extent>();
     const extents = ({ pieces }: Pieces) =>
       pieces.map((piece): Extent => {
@@ -153,9 +147,10 @@ export class JournalMedium implements Medium {
         let extent = stored.get(piece);
         if (!extent) {
           const octets = piece.length;
-          const place = -packer.raw(piece);
+          const place = -(packer.elsewhere + packer.length);
           const crc = crc32(piece);
-          known.push({ start: -place, octets, crc });
+          bodies.push({ bytes: piece, crc, at: packer.length });
+          packer.elsewhere += octets;
           extent = { place, octets, crc, skip: 0, take: octets };
           stored.set(piece, extent);
         }
@@ -166,7 +161,7 @@ export class JournalMedium implements Medium {
         'message' in each
           ? packMessage(packer, each.message, extents(each.message))
           : packValue(packer, each.body, each.body.content ? extents(each.body.content) : []);
-      return { place: -start, octets: packer.length - start };
+      return { place: -(start + packer.elsewhere), octets: packer.length - start };
     });
   }
 
@@ -191,3 +186,22 @@ const freeing = new Set<Delta['kind']>([
   'names',
   'flags',
 ]);
+
+/** A body of a commit; `at`: what the packer had packed before it. */
+interface Body extends RecordPart {
+  readonly at: number;
+}
+
+/** The payload of a journal record: what was packed, and the bodies between. */
+function partsOf(packer: Packer, bodies: readonly Body[]): RecordPart[] {
+  const packed = packer.take();
+  const parts: RecordPart[] = [];
+  let from = 0;
+  for (const body of bodies) {
+    if (body.at > from) parts.push({ bytes: packed.subarray(from, body.at) });
+    parts.push(body);
+    from = body.at;
+  }
+  parts.push({ bytes: packed.subarray(from) });
+  return parts;
+}

@@ -4,18 +4,40 @@
  */
 import type { Uid, UidRange, UidRanges } from '@mail-server-kit/core';
 
+/** Room that a packer keeps for what it is used for next. */
+const KEPT = 65_536;
+
 export class Packer {
   #buffer: Buffer;
   #view: DataView;
   #at = 0;
+  /** Octets that lie somewhere else, but come before what is packed next. */
+  elsewhere = 0;
 
   constructor(octets = 1024) {
     this.#buffer = Buffer.allocUnsafeSlow(octets);
     this.#view = new DataView(this.#buffer.buffer);
   }
 
+  /** Of what was packed. */
   get length(): number {
     return this.#at;
+  }
+
+  /** Begins anew; the room stays. */
+  reset(): void {
+    this.#at = 0;
+    this.elsewhere = 0;
+  }
+
+  /** What was packed so far, as the caller's own. */
+  take(): Buffer {
+    const { bytes } = this;
+    this.#at = 0;
+    if (bytes.length <= KEPT) return Buffer.from(bytes);
+    this.#buffer = Buffer.allocUnsafeSlow(KEPT);
+    this.#view = new DataView(this.#buffer.buffer);
+    return bytes;
   }
 
   /** What was packed so far. Stays valid only until more is packed. */

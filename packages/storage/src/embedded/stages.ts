@@ -64,15 +64,13 @@ export class Stages {
 
   async #write(chunk: Uint8Array): Promise<Piece> {
     const { journal, progress } = this.#options;
-    const record = Buffer.allocUnsafeSlow(RECORD_HEADER + chunk.length);
-    record.set(chunk, RECORD_HEADER);
     const octets = chunk.length;
     const crc = crc32(chunk);
-    const known = [{ start: RECORD_HEADER, octets, crc }];
+    const parts = [{ bytes: chunk, crc }];
     for (;;) {
       if (journal.backlog < BACKLOG) {
         // Not synced: the commit that names it will be.
-        const placed = journal.append(record, { type: CHUNK, known, sync: false }, () => {});
+        const placed = journal.append(parts, { type: CHUNK, sync: false }, () => {});
         if (placed) {
           const place = placed.place + RECORD_HEADER;
           return { place, octets, crc, skip: 0, take: octets };

@@ -25,7 +25,7 @@ describe('the journal thread', () => {
   it('that cannot start says why, and fails what was written meanwhile', async () => {
     const missing = new URL('./left-behind.js', import.meta.url);
     const link = new ThreadLink(options(), silent, missing);
-    const written = new Promise((resolve) => link.write(new Uint8Array(8), 1, 64, true, resolve));
+    const written = new Promise((resolve) => link.write([new Uint8Array(8)], 1, 64, true, resolve));
     await expect(link.started).rejects.toThrow('left-behind.js');
     expect(await written).toBe(link.failed);
     await link.close();

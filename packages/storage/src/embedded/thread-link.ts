@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Log } from '@mail-server-kit/core';
 import type { Done, Link } from './link.ts';
+import { Queue } from './queue.ts';
 import {
   ASLEEP,
   BELL,
@@ -41,13 +42,18 @@ interface AsyncAtomics {
 const { waitAsync } = Atomics as unknown as AsyncAtomics;
 
 interface Frame {
-  readonly octets: Uint8Array;
+  readonly parts: readonly Uint8Array[];
+  /** Of all parts. */
+  readonly octets: number;
   readonly segment: number;
   readonly offset: number;
   readonly sync: boolean;
   /** Of the last frame of a write. */
   readonly done: Done | undefined;
 }
+
+/** Octets that the thread is told of at once, without waiting for what else this turn of the event loop brings. */
+const EARLY = 65_536;
 
 export class ThreadLink implements Link {
   onProgress = (): void => {};
@@ -59,15 +65,17 @@ export class ThreadLink implements Link {
   readonly #worker: Worker;
   readonly #log: Log;
   /** Frames that the ring has no room for yet. */
-  readonly #outgoing: Frame[] = [];
+  readonly #outgoing = new Queue<Frame>();
   /** What is in the ring, with the count of octets at which it ends. */
-  readonly #underWay: {
+  readonly #underWay = new Queue<{
     readonly end: number;
     readonly octets: number;
     readonly done: Done | undefined;
-  }[] = [];
+  }>();
   #scheduled = false;
   #produced = 0;
+  /** As far as the thread was told. */
+  #told = 0;
   #done = 0;
   #ended: () => void = () => {};
   /** Resolves once the thread runs; rejects with the reason why it cannot. */
@@ -127,49 +135,54 @@ export class ThreadLink implements Link {
     this.#wake();
   }
 
-  write(octets: Uint8Array, segment: number, offset: number, sync: boolean, done: Done): void {
+  write(
+    parts: readonly Uint8Array[],
+    segment: number,
+    offset: number,
+    sync: boolean,
+    done: Done,
+  ): void {
     if (this.failed) {
       done(this.failed);
       return;
     }
+    let octets = 0;
+    for (const part of parts) octets += part.length;
     if (this.backlog === 0) this.#worker.ref();
-    this.backlog += octets.length;
-    for (let at = 0; at < octets.length; at += MAX_FRAME) {
-      const end = Math.min(octets.length, at + MAX_FRAME);
-      const last = end === octets.length;
-      this.#outgoing.push({
-        octets: at === 0 && last ? octets : octets.subarray(at, end),
-        segment,
-        offset: offset + at,
-        // A part of a record is of no use: only its end asks for the sync.
-        sync: sync && last,
-        done: last ? done : undefined,
-      });
-    }
-    if (this.#scheduled) return;
+    this.backlog += octets;
+    if (octets <= MAX_FRAME) this.#add({ parts, octets, segment, offset, sync, done });
+    else for (const frame of inFrames(parts, { segment, offset, sync, done })) this.#add(frame);
+    if (this.#produced - this.#told >= EARLY) this.#tell();
+    if (this.#scheduled || this.#produced === this.#told) return;
     this.#scheduled = true;
     // After all promises that are settled now: what they commit goes into the same group.
     process.nextTick(() => {
       this.#scheduled = false;
-      this.#pump();
+      this.#tell();
     });
+  }
+
+  #add(frame: Frame): void {
+    if (this.#outgoing.length > 0 || !this.#put(frame)) this.#outgoing.push(frame);
   }
 
   /** Moves frames into the ring as far as there is room. */
   #pump(): void {
-    let moved = 0;
-    for (const frame of this.#outgoing) {
-      if (!this.#put(frame)) break;
-      moved++;
+    for (let next = this.#outgoing.first; next && this.#put(next); next = this.#outgoing.first) {
+      this.#outgoing.shift();
     }
-    if (moved === 0) return;
-    this.#outgoing.splice(0, moved);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#told === this.#produced) return;
+    this.#told = this.#produced;
     Atomics.store(this.#control, PRODUCED, this.#produced | 0);
     this.#wake();
   }
 
-  #put({ octets, segment, offset, sync, done }: Frame): boolean {
-    const needed = frameOctets(octets.length);
+  #put({ parts, octets, segment, offset, sync, done }: Frame): boolean {
+    const needed = frameOctets(octets);
     let at = this.#produced % RING;
     const pad = at + needed > RING ? RING - at : 0;
     if (this.#produced + pad + needed - this.#done > RING) return false;
@@ -178,10 +191,14 @@ export class ThreadLink implements Link {
       this.#produced += pad;
       at = 0;
     }
-    this.#header(at, octets.length, sync ? SYNC : 0, segment, offset);
-    this.#ring.set(octets, at + FRAME);
+    this.#header(at, octets, sync ? SYNC : 0, segment, offset);
+    at += FRAME;
+    for (const part of parts) {
+      this.#ring.set(part, at);
+      at += part.length;
+    }
     this.#produced += needed;
-    this.#underWay.push({ end: this.#produced, octets: octets.length, done });
+    this.#underWay.push({ end: this.#produced, octets, done });
     return true;
   }
 
@@ -211,16 +228,18 @@ export class ThreadLink implements Link {
   #progress(): void {
     // Both counters are kept modulo 2^32 in the shared words.
     this.#done += (Atomics.load(this.#control, DONE) - (this.#done | 0)) >>> 0;
-    let finished = 0;
-    for (const { end } of this.#underWay) {
-      if (end > this.#done) break;
-      finished++;
+    const finished: Done[] = [];
+    let octets = 0;
+    for (let next = this.#underWay.first; next && next.end <= this.#done;) {
+      if (next.done) finished.push(next.done);
+      octets += next.octets;
+      this.#underWay.shift();
+      next = this.#underWay.first;
     }
-    const done = this.#underWay.splice(0, finished);
-    for (const each of done) this.backlog -= each.octets;
+    this.backlog -= octets;
     this.#pump();
-    if (finished > 0 && this.backlog === 0) this.#worker.unref();
-    for (const each of done) each.done?.();
+    if (octets > 0 && this.backlog === 0) this.#worker.unref();
+    for (const done of finished) done();
     this.onProgress();
   }
 
@@ -230,8 +249,9 @@ export class ThreadLink implements Link {
     this.#start(this.failed);
     this.#progress();
     this.backlog = 0;
-    const lost = [...this.#underWay.splice(0), ...this.#outgoing.splice(0)];
-    for (const { done } of lost) done?.(this.failed);
+    for (const queue of [this.#underWay, this.#outgoing]) {
+      for (let lost = queue.shift(); lost; lost = queue.shift()) lost.done?.(this.failed);
+    }
     this.#worker.unref();
     this.onProgress();
   }
@@ -251,4 +271,29 @@ export class ThreadLink implements Link {
     }
     this.failed ??= new Error('the journal is closed');
   }
+}
+
+/** One write as several frames; only the last one asks for the sync and is answered: a part of a record is of no use. */
+function* inFrames(
+  parts: readonly Uint8Array[],
+  { segment, offset, sync, done }: Omit<Frame, 'parts' | 'octets'>,
+): Generator<Frame> {
+  let at = offset;
+  let slices: Uint8Array[] = [];
+  let octets = 0;
+  for (const part of parts) {
+    for (let from = 0; from < part.length;) {
+      if (octets === MAX_FRAME) {
+        yield { parts: slices, octets, segment, offset: at, sync: false, done: undefined };
+        at += octets;
+        slices = [];
+        octets = 0;
+      }
+      const slice = part.subarray(from, from + MAX_FRAME - octets);
+      slices.push(slice);
+      octets += slice.length;
+      from += slice.length;
+    }
+  }
+  yield { parts: slices, octets, segment, offset: at, sync, done };
 }
