@@ -7,7 +7,10 @@ import { run } from './processes.ts';
 const generators = fileURLToPath(new URL('../../shared/bench/', import.meta.url));
 
 export interface Line {
+  /** What the generator calls it. */
   readonly scenario: string;
+  /** The name of our scenario that it was run for. */
+  readonly of?: string;
   readonly error?: string;
   readonly errors?: number;
   readonly [figure: string]: unknown;

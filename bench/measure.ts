@@ -1,8 +1,9 @@
 /** Runs the scenarios in alternating rounds and keeps every line that the generators print. */
-import { fill, measure } from './big-mailbox.ts';
+import { measure } from './big-mailbox.ts';
 import { writeCorpus } from './corpus.ts';
 import { delivered } from './imap-client.ts';
 import { isWrong, load, type Line } from './load.ts';
+import { fillByCopying, mailboxes, type MailboxName } from './mailboxes.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Target } from './syncs.ts';
 
@@ -34,10 +35,10 @@ export async function measureAll(sides: readonly Side[], plan: Plan): Promise<vo
         }
         const lines = await run
           .once(side, scenario)
-          .catch((error: unknown) =>
+          .catch((error: unknown): Line[] =>
             scenario.rows.map(({ line }) => ({ scenario: line, error: String(error) })),
           );
-        side.lines.push(...lines);
+        side.lines.push(...lines.map((line) => ({ ...line, of: scenario.name })));
       }
     }
   }
@@ -45,60 +46,71 @@ export async function measureAll(sides: readonly Side[], plan: Plan): Promise<vo
 }
 
 function createRunner({ scenarios, quick, alwaysFresh, root }: Plan) {
-  const big = quick ? 10_000 : 100_000;
+  const known = mailboxes(quick);
   const corpus = writeCorpus(root);
   const imapLoad = (
     side: Side,
-    { syncedFlags, load: given }: Pick<Scenario, 'syncedFlags' | 'load'>,
-  ) =>
-    load('imap-load', {
+    {
+      syncedFlags,
+      mailbox = 'bench',
+      load: given,
+    }: Pick<Scenario, 'syncedFlags' | 'mailbox' | 'load'>,
+  ) => {
+    const { user, name, messages } = known[mailbox];
+    return load('imap-load', {
       port: syncedFlags ? side.syncedImap : side.imap,
-      user: 'bench@example.test',
+      user,
       pass: 'secret',
       corpus,
-      n: quick ? 2000 : 10_000,
+      box: name,
+      n: messages,
       idle: 500,
-      reps: quick ? 2 : 3,
+      reps: 2,
       pid: side.pids.join(','),
       ...given,
     });
+  };
 
   return {
-    /** The mailboxes that the scenarios read, each of which may be the only one that is run. */
+    /** The mailboxes that the scenarios read and none of them makes. */
     async fill(side: Side): Promise<void> {
-      const needs = scenarios.filter(({ kind }) => kind === 'imap');
-      for (const synced of new Set(needs.map(({ syncedFlags = false }) => syncedFlags))) {
-        const append = { ...(synced && { syncedFlags: synced }), load: { scenario: 'append' } };
-        const wrong = (await imapLoad(side, append)).find(isWrong);
-        if (wrong) throw new Error(`${side.name} could not be filled: ${JSON.stringify(wrong)}`);
+      const needed = new Set<MailboxName>();
+      for (const { kind, mailbox = 'bench' } of scenarios)
+        if (kind !== 'delivery') needed.add(mailbox);
+      for (const { makes } of scenarios) if (makes) needed.delete(makes);
+      for (const mailbox of needed) {
+        if (mailbox === 'big') await fillByCopying(side.imap, known.big);
+        else {
+          const lines = await imapLoad(side, { mailbox, load: { scenario: 'append', conns: 32 } });
+          const wrong = lines.find(isWrong);
+          if (wrong) throw new Error(`${side.name} could not be filled: ${JSON.stringify(wrong)}`);
+        }
       }
-      if (scenarios.some(({ kind }) => kind === 'big mailbox')) await fill(side.imap, big);
     },
 
     async once(side: Side, scenario: Scenario): Promise<Line[]> {
       if (scenario.fresh || alwaysFresh) await side.restart?.();
       if (scenario.kind === 'imap') return imapLoad(side, scenario);
-      if (scenario.kind !== 'big mailbox') return deliver(side, scenario);
-      return [await measure(side.imap, side.pids, big)];
+      if (scenario.kind === 'delivery') return deliver(side, scenario);
+      return [await measure(side.imap, side.pids, known.big)];
     },
   };
 }
 
 /** A run over SMTP or LMTP; it counts only if as many messages as were accepted are in the mailboxes afterwards. */
-async function deliver(side: Side, { name, kind, load: given }: Scenario): Promise<Line[]> {
+async function deliver(side: Side, { load: given }: Scenario): Promise<Line[]> {
+  const { lmtp } = given;
   const before = await delivered(side.imap);
   const lines = await load('smtp-load', {
     ...given,
-    port: kind === 'lmtp' ? side.lmtp : side.smtp,
+    port: lmtp ? side.lmtp : side.smtp,
     pid: side.pids.join(','),
-    ...(kind === 'lmtp' && { lmtp: true }),
-    ...(kind === 'smtp' && side.queue && { drain: side.queue.join(',') }),
+    ...(!lmtp && side.queue && { drain: side.queue.join(',') }),
   });
   const arrived = (await delivered(side.imap)) - before;
   const error =
     arrived === given['messages']
       ? undefined
       : `${arrived} of ${given['messages']} messages are in the mailboxes`;
-  // The generator calls every run over SMTP the same.
-  return lines.map((line) => ({ ...line, scenario: name, ...(error !== undefined && { error }) }));
+  return lines.map((line) => ({ ...line, ...(error !== undefined && { error }) }));
 }

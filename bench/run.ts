@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: ours beside Dovecot and Postfix, on loopback, in alternating rounds; one table of ratios.
  *
- *   npm run bench -- [--quick] [--only NAME,NAME] [--rounds 3] [--profile DIR] [--keep]
+ *   npm run bench -- [--quick] [--only NAME,NAME] [--rounds 3] [--formats sdbox,maildir] [--profile DIR] [--keep]
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { missingGenerators } from './load.ts';
 import { measureAll, type Side } from './measure.ts';
 import { startOurs } from './ours/start.ts';
-import { startDovecot } from './peers/dovecot.ts';
+import { isFormat, startDovecot, type Format } from './peers/dovecot.ts';
 import { startPostfix } from './peers/postfix.ts';
 import { missing } from './peers/users.ts';
 import { endAll } from './processes.ts';
@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
     rounds: { type: 'string', default: '3' },
+    formats: { type: 'string', default: 'sdbox,maildir' },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
@@ -32,14 +33,17 @@ const known = scenarios(options.quick);
 const wanted = options.only?.split(',') ?? known.map(({ name }) => name);
 const chosen = known.filter(({ name }) => wanted.includes(name));
 const rounds = Number(options.rounds);
+const formats = options.formats.split(',').filter((name): name is Format => isFormat(name));
 const why =
   missingGenerators() ??
   missing() ??
   (chosen.length < wanted.length
     ? `--only takes some of ${known.map(({ name }) => name).join(',')}`
-    : rounds >= 1
-      ? undefined
-      : '--rounds has to be 1 or more');
+    : formats.length < options.formats.split(',').length
+      ? '--formats takes sdbox, maildir or both'
+      : rounds >= 1
+        ? undefined
+        : '--rounds has to be 1 or more');
 if (why !== undefined) {
   console.error(`bench: ${why}`);
   process.exit(1);
@@ -58,8 +62,12 @@ try {
 }
 
 async function bench(): Promise<boolean> {
-  const sides = await startBoth();
+  const { sides, how } = await startAll();
+  console.log(`ours: ${how}`);
+  console.log(`peers: Debian's Postfix and Dovecot, ${formats.join(' and ')}`);
+  console.log('no TLS anywhere; mail_fsync = always where flags are changed or messages removed\n');
   if (options.only === undefined) await tellSyncs(sides);
+  const started = performance.now();
   await measureAll(sides, {
     scenarios: chosen,
     rounds,
@@ -67,46 +75,56 @@ async function bench(): Promise<boolean> {
     alwaysFresh: options.profile !== undefined,
     root,
   });
-  const [ours, peer] = sides;
-  const results = chosen.flatMap(({ rows }) => rows).map((row) => compare(row, ours, peer));
-  console.log(print(results, peer.name));
-  console.log(`\nratio: ours / peer, medians of ${rounds} rounds; "below": worse than wanted`);
+  const [ours, ...peers] = sides;
+  const results = chosen.flatMap(({ name, rows }) =>
+    rows.map((row) => compare(name, row, ours, peers)),
+  );
+  console.log(print(results, peers));
+  const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  console.log(
+    `\nx: ours / peer, medians of ${rounds} rounds (${minutes} minutes); cpu: the same of the CPU time of the server;`,
+  );
+  console.log(
+    'spread: (max - min) / median of the side where it is largest; below: worse than wanted',
+  );
   return results.every((result) => result.error === undefined);
 }
 
-async function startBoth(): Promise<[ours: Side, peer: Side]> {
+async function startAll(): Promise<{ sides: [ours: Side, ...peers: Side[]]; how: string }> {
   const ours = await startOurs({ root, profile: options.profile });
-  const dovecot = await startDovecot({ root, fsync: 'optimized' });
-  const synced = await startDovecot({ root, fsync: 'always' });
-  const postfix = await startPostfix(root, dovecot.lmtp);
-  console.log(`ours: ${ours.how}`);
-  console.log("peer: Debian's Postfix and Dovecot, sdbox, mail_fsync = always for STORE");
-  console.log('no TLS on either side\n');
-  const { smtp, lmtp, imap } = ours;
-  return [
-    {
-      name: 'ours',
-      get pids() {
-        return [ours.pid];
-      },
-      smtp,
-      lmtp,
-      imap,
-      syncedImap: imap,
-      lines: [],
-      restart: () => ours.restart(),
+  const peers = [];
+  for (const format of formats) peers.push(await startPeer(format));
+  const { smtp, lmtp, imap, how } = ours;
+  const side: Side = {
+    name: 'ours',
+    get pids() {
+      return [ours.pid];
     },
-    {
-      name: 'peer',
-      pids: [dovecot.pid, synced.pid, postfix.pid],
-      smtp: postfix.smtp,
-      lmtp: dovecot.lmtp,
-      imap: dovecot.imap,
-      syncedImap: synced.imap,
-      queue: postfix.queue,
-      lines: [],
-    },
-  ];
+    smtp,
+    lmtp,
+    imap,
+    syncedImap: imap,
+    lines: [],
+    restart: () => ours.restart(),
+  };
+  return { sides: [side, ...peers], how };
+}
+
+/** Postfix in front of Dovecot; a second Dovecot over the same mail syncs flags and expunges too. */
+async function startPeer(format: Format): Promise<Side> {
+  const dovecot = await startDovecot({ root, format, fsync: 'optimized' });
+  const synced = await startDovecot({ root, format, fsync: 'always' });
+  const postfix = await startPostfix(root, format, dovecot.lmtp);
+  return {
+    name: format,
+    pids: [dovecot.pid, synced.pid, postfix.pid],
+    smtp: postfix.smtp,
+    lmtp: dovecot.lmtp,
+    imap: dovecot.imap,
+    syncedImap: synced.imap,
+    queue: postfix.queue,
+    lines: [],
+  };
 }
 
 async function tellSyncs(sides: readonly Side[]): Promise<void> {

@@ -10,42 +10,60 @@ export interface Side {
 export interface Result {
   readonly row: Row;
   readonly ours: number;
-  readonly theirs: number;
-  /** ours / theirs. */
-  readonly ratio: number;
-  /** (max - min) / median of the rounds, the larger of both sides: how much the figure can be trusted. */
+  readonly peers: readonly Compared[];
+  /** (max - min) / median of the rounds, of the side where it is largest: how much the figures can be trusted. */
   readonly spread: number;
   /** Something was counted wrong, or did not come at all. */
   readonly error?: string;
   readonly satisfies: boolean;
 }
 
-export function compare(row: Row, ours: Side, theirs: Side): Result {
-  const mine = values(ours, row.line, row.figure);
-  const yours = values(theirs, row.line, row.peerFigure ?? row.figure);
-  const error = wrongs(ours, row.line) ?? wrongs(theirs, row.line);
-  const ratio = median(mine) / median(yours);
+interface Compared {
+  readonly theirs: number;
+  /** ours / theirs. */
+  readonly ratio: number;
+  /** ours / theirs of the CPU time. */
+  readonly cpu: number;
+}
+
+/** The rows of the scenario `name`. */
+export function compare(name: string, row: Row, ours: Side, peers: readonly Side[]): Result {
+  const linesOf = (side: Side) =>
+    side.lines.filter((line) => line.of === name && line.scenario === row.line);
+  const values = (side: Side, figure: (line: Line) => number) =>
+    linesOf(side)
+      .filter((line) => !isWrong(line))
+      .map(figure);
+  const cpuOf = (side: Side) => median(values(side, row.cpu ?? (() => NaN)));
+  const mine = values(ours, row.figure);
   const floor = row.floor ?? 1;
+  const compared = peers.map((peer): Compared & { spread: number } => {
+    const yours = values(peer, row.peerFigure ?? row.figure);
+    const theirs = median(yours);
+    const ratio = median(mine) / theirs;
+    return { theirs, ratio, cpu: cpuOf(ours) / cpuOf(peer), spread: spread(yours) };
+  });
+  const error = [ours, ...peers]
+    .map((side) => wrongs(side, linesOf(side), name))
+    .find((wrong) => wrong !== undefined);
   return {
     row,
     ours: median(mine),
-    theirs: median(yours),
-    ratio,
-    spread: Math.max(spread(mine), spread(yours)),
+    peers: compared,
+    spread: Math.max(spread(mine), ...compared.map((one) => one.spread)),
     ...(error !== undefined && { error }),
-    satisfies: error === undefined && (row.lowerIsBetter ? ratio <= floor : ratio >= floor),
+    satisfies:
+      error === undefined &&
+      compared.every(({ ratio }) => (row.lowerIsBetter ? ratio <= floor : ratio >= floor)),
   };
 }
 
-function values(side: Side, scenario: string, figure: (line: Line) => number): number[] {
-  return side.lines.filter((line) => line.scenario === scenario && !isWrong(line)).map(figure);
-}
-
-function wrongs(side: Side, scenario: string): string | undefined {
-  const line = side.lines.find((found) => found.scenario === scenario && isWrong(found));
+function wrongs(side: Side, lines: readonly Line[], name: string): string | undefined {
+  // A check that failed, or a run that broke off, has a name of its own.
+  const line =
+    lines.find(isWrong) ?? side.lines.find((found) => found.of === name && isWrong(found));
   if (line) return `${side.name}: ${String(line.error ?? line['firstError'])}`;
-  const there = side.lines.some((found) => found.scenario === scenario);
-  return there ? undefined : `${side.name}: no measurement`;
+  return lines.length > 0 ? undefined : `${side.name}: no measurement`;
 }
 
 function median(values: readonly number[]): number {
@@ -59,31 +77,40 @@ function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / Math.abs(median(values));
 }
 
-const columns = ['', 'ours', 'peer', 'unit', 'ratio', 'spread', 'wanted', ''] as const;
-
-export function print(results: readonly Result[], peerName: string): string {
-  const rows = results.map((result) => [
-    result.row.title,
-    figure(result.ours),
-    figure(result.theirs),
-    result.row.unit,
-    result.error === undefined ? result.ratio.toFixed(2) : '-',
-    `${Math.round(result.spread * 100)} %`,
-    `${result.row.lowerIsBetter ? '<=' : '>='} ${result.row.floor ?? 1}`,
-    result.error ?? (result.satisfies ? '' : 'below'),
+export function print(results: readonly Result[], peers: readonly Side[]): string {
+  const head = [
+    '',
+    'ours',
+    ...peers.flatMap(({ name }) => [name, 'x', 'cpu']),
+    'unit',
+    'spread',
+    'wanted',
+    '',
+  ];
+  const rows = results.map(({ row, ours, peers: compared, spread, error, satisfies }) => [
+    row.title,
+    figure(ours),
+    ...compared.flatMap(({ theirs, ratio, cpu }) => [figure(theirs), times(ratio), times(cpu)]),
+    row.unit,
+    `${Math.round(spread * 100)} %`,
+    `${row.lowerIsBetter ? '<=' : '>='} ${row.floor ?? 1}`,
+    error ?? (satisfies ? '' : 'below'),
   ]);
-  const all = [columns.map((name) => (name === 'peer' ? peerName : name)), ...rows];
-  const widths = columns.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  const all = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  const left = new Set([0, head.indexOf('unit'), head.length - 1]);
   return all
     .map((row) =>
       row
-        .map((cell, i) =>
-          i === 0 || i === 3 || i === 7 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!),
-        )
+        .map((cell, i) => (left.has(i) ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
         .join('  ')
         .trimEnd(),
     )
     .join('\n');
+}
+
+function times(ratio: number): string {
+  return Number.isFinite(ratio) ? ratio.toFixed(2) : '-';
 }
 
 function figure(value: number): string {

@@ -1,6 +1,7 @@
 /**
  * Dovecot as Debian ships it, on loopback, below a scratch folder: IMAP and LMTP over sdbox, its fastest format that
- * keeps a file per message. TLS is off for both sides, any address of any domain is a user, the password is `secret`.
+ * keeps a file per message, or maildir. TLS is off for both sides, any address of any domain is a user, the password is
+ * `secret`.
  */
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,22 +15,30 @@ export interface Dovecot {
   readonly lmtp: number;
 }
 
+export type Format = 'sdbox' | 'maildir';
+
+export const isFormat = (name: string): name is Format => name === 'sdbox' || name === 'maildir';
+
 export interface DovecotOptions {
   readonly root: string;
-  /** `optimized` is the default: messages are synced before OK and 250, flags are not. `always`: both. */
+  readonly format: Format;
+  /**
+   * `optimized` is the default: messages are synced before OK and 250, flags and what is expunged are not. `always`: all.
+   * Both serve the same mail, so that it has to be filled in once.
+   */
   readonly fsync: 'optimized' | 'always';
 }
 
-export async function startDovecot({ root, fsync }: DovecotOptions): Promise<Dovecot> {
-  const directory = join(root, `dovecot-${fsync}`);
-  const mail = join(directory, 'mail');
-  for (const name of ['run', 'state', 'mail']) {
-    mkdirSync(join(directory, name), { recursive: true });
+export async function startDovecot({ root, format, fsync }: DovecotOptions): Promise<Dovecot> {
+  const directory = join(root, `dovecot-${format}-${fsync}`);
+  const mail = join(root, `mail-${format}`);
+  for (const folder of [join(directory, 'run'), join(directory, 'state'), mail]) {
+    mkdirSync(folder, { recursive: true });
   }
   chownSync(mail, idOf('vmail').uid, idOf('vmail').gid);
   const [imap, lmtp] = (await freePorts(2)) as [number, number];
   const file = join(directory, 'dovecot.conf');
-  writeFileSync(file, configuration({ directory, mail, imap, lmtp, fsync }));
+  writeFileSync(file, configuration({ directory, mail, imap, lmtp, format, fsync }));
   const { pid, greets } = start('dovecot', ['-F', '-c', file], join(directory, 'start.log'));
   await greets(imap, lmtp);
   return { pid, imap, lmtp };
@@ -40,6 +49,7 @@ function configuration(at: {
   mail: string;
   imap: number;
   lmtp: number;
+  format: Format;
   fsync: string;
 }): string {
   return `
@@ -51,7 +61,7 @@ listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain login
-mail_location = sdbox:${at.mail}/%u
+mail_location = ${at.format}:${at.mail}/%u
 mail_fsync = ${at.fsync}
 mail_uid = vmail
 mail_gid = vmail

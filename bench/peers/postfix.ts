@@ -20,21 +20,22 @@ export interface Postfix {
   readonly queue: readonly string[];
 }
 
-export async function startPostfix(root: string, lmtp: number): Promise<Postfix> {
-  const directory = join(root, 'postfix');
+/** `name` tells several of them apart. */
+export async function startPostfix(root: string, name: string, lmtp: number): Promise<Postfix> {
+  const directory = join(root, `postfix-${name}`);
   const configurationDirectory = join(directory, 'conf');
-  for (const name of ['conf', 'queue', 'data']) {
-    mkdirSync(join(directory, name), { recursive: true });
+  for (const folder of ['conf', 'queue', 'data']) {
+    mkdirSync(join(directory, folder), { recursive: true });
   }
   chownSync(join(directory, 'data'), idOf('postfix').uid, -1);
-  for (const name of readdirSync('/etc/postfix')) {
-    const from = join('/etc/postfix', name);
-    const wanted = /^(dynamicmaps\.cf|postfix-files)/.test(name) && statSync(from).isFile();
-    if (wanted) copyFileSync(from, join(configurationDirectory, basename(name)));
+  for (const file of readdirSync('/etc/postfix')) {
+    const from = join('/etc/postfix', file);
+    const wanted = /^(dynamicmaps\.cf|postfix-files)/.test(file) && statSync(from).isFile();
+    if (wanted) copyFileSync(from, join(configurationDirectory, basename(file)));
   }
   const [smtp] = (await freePorts(1)) as [number];
   writeFileSync(join(configurationDirectory, 'master.cf'), services(smtp));
-  writeFileSync(join(configurationDirectory, 'main.cf'), settings(directory, lmtp));
+  writeFileSync(join(configurationDirectory, 'main.cf'), settings(directory, name, lmtp));
   const { pid, greets } = start(
     'postfix',
     ['-c', configurationDirectory, 'start-fg'],
@@ -59,14 +60,14 @@ function services(port: number): string {
     .join('\n');
 }
 
-function settings(directory: string, lmtp: number): string {
+function settings(directory: string, name: string, lmtp: number): string {
   return `
 compatibility_level = 3.6
 queue_directory = ${directory}/queue
 data_directory = ${directory}/data
 command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
-multi_instance_name = postfix-bench
+multi_instance_name = postfix-${name}
 mail_owner = postfix
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
