@@ -5,7 +5,7 @@ import { createAccess } from './access.ts';
 import { rightsOf } from './access/rights.ts';
 import { isMailError } from './errors.ts';
 import { asId, type AccountId, type EmailId, type MailboxId, type Uid } from './numbers.ts';
-import type { Facts, MailStore, Write } from './store.ts';
+import { expungedMailboxOf, type Facts, type MailStore, type Write } from './store.ts';
 import { sampleMessages } from './testing/messages.ts';
 import { uidRanges } from './uidset.ts';
 
@@ -313,6 +313,42 @@ describe('the owner', () => {
     const snapshot = await mine.open(made);
     await drained(mine.fetch(snapshot, uids([1]), ['envelope']));
     assert.equal(lookups, 0);
+  });
+});
+
+describe('expunged messages', () => {
+  it('are brought back by the owner of their mailbox, and by nobody else', async () => {
+    const at = await world(all);
+    const [theirs, mine] = [at.access.storeFor(guest), at.access.storeFor(owner)];
+    await theirs.commit([{ op: 'expunge', mailbox: at.shared, uids: uids([1]) }]);
+    const expunged = expungedMailboxOf(at.shared);
+    const write = { op: 'undelete', mailbox: expunged, uids: uids([1]) } as const;
+    await assert.rejects(theirs.commit([write]), (error) => isMailError(error, 'NONEXISTENT'));
+    await assert.rejects(theirs.open(expunged), (error) => isMailError(error, 'NONEXISTENT'));
+    await assert.rejects(theirs.expunged!(owner), (error) => isMailError(error, 'NOPERM'));
+    assert.equal((await mine.open(expunged)).messages, 1);
+    assert.deepEqual(
+      (await mine.expunged!(owner)).map((info) => info.id),
+      [expunged],
+    );
+    await mine.commit([write]);
+    assert.equal((await mine.open(at.shared)).messages, 1);
+  });
+
+  it('go where the owner may put messages with all their flags', async () => {
+    for (const [rights, allowed] of [
+      ['lrswit', true],
+      ['lri', false],
+      ['lrswt', false],
+    ] as const) {
+      const at = await world(rights);
+      const store = at.access.storeFor(guest);
+      await store.commit([{ op: 'expunge', mailbox: at.own, uids: uids([1]) }]);
+      const mailbox = expungedMailboxOf(at.own);
+      const done = store.commit([{ op: 'undelete', mailbox, uids: uids([1]), to: at.shared }]);
+      if (allowed) await done;
+      else await assert.rejects(done, (error) => isMailError(error, 'NOPERM'));
+    }
   });
 });
 

@@ -45,11 +45,14 @@ export { MailError, isMailError, type Reason, type MailErrorOptions } from './er
 export type { Envelope, Recipient, DsnNotify } from './envelope.ts';
 export {
   BLOCK_SIZE,
+  expungedMailboxOf,
+  isExpungedMailbox,
   type Ability,
   type Block,
   type Change,
   type Commit,
   type Content,
+  type ExpungedInfo,
   type Facts,
   type Limits,
   type MailboxInfo,

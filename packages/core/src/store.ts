@@ -93,6 +93,12 @@ export type Write =
   | ({ readonly op: 'copy' | 'move'; readonly uids: UidRanges; readonly to: MailboxId } & In)
   /** `onlyDeleted`: those that have \Deleted at the moment of the commit. */
   | ({ readonly op: 'expunge'; readonly uids: UidRanges; readonly onlyDeleted?: boolean } & In)
+  /**
+   * Brings expunged messages back: `mailbox` and `uids` as `expunged` and `open` tell them. To where they were, or to `to`. Flags
+   * (but \\Deleted), internal date and email id are as they were, and they count for the quota again. With the ability 'undelete'.
+   * @throws NONEXISTENT if the mailbox is no longer there and `to` is not given, OVERQUOTA, CANNOT for what was not expunged
+   */
+  | ({ readonly op: 'undelete'; readonly uids: UidRanges; readonly to?: MailboxId } & In)
   /** Expunges `uid` and appends the new message to `to` (RFC 8508). @throws NONEXISTENT if `uid` is not there */
   | ({ readonly op: 'replace'; readonly uid: Uid; readonly to: MailboxId } & In & NewMessage)
   /**
@@ -277,6 +283,29 @@ export interface MailboxInfo {
   readonly acl: readonly (readonly [who: AccountId, rights: string])[];
 }
 
+/**
+ * Expunged messages of one mailbox, which may be gone itself. `open` takes `id`, and the messages can be fetched and read; their
+ * `saveDate` says when they were expunged. No write takes it (CANNOT) but `undelete`, and `expunge`, which removes them for good
+ * once that is 10 minutes ago.
+ */
+export interface ExpungedInfo {
+  readonly id: MailboxId;
+  /** Where they were. */
+  readonly mailbox: MailboxId;
+  readonly account: AccountId;
+  /** Of that mailbox when the last of them was expunged. */
+  readonly name: string;
+  /** That mailbox still exists. */
+  readonly there: boolean;
+  readonly messages: number;
+  /** Sum of their sizes; they count for no quota. */
+  readonly octets: number;
+}
+
+/** Where what is expunged from a mailbox is kept. No mailbox can be made with such an id. */
+export const expungedMailboxOf = (mailbox: MailboxId): MailboxId => `~${mailbox}` as MailboxId;
+export const isExpungedMailbox = (mailbox: MailboxId): boolean => mailbox.startsWith('~');
+
 /** What one commit changed in one place; the details are in the difference of two snapshots. */
 export interface Change {
   readonly cursor: Cursor;
@@ -356,6 +385,9 @@ export interface MailStore {
     account: AccountId,
   ): Promise<{ readonly used: Omit<Limits, 'messageOctets'>; readonly limits: Partial<Limits> }>;
   metadata(mailbox: MailboxId): Promise<readonly (readonly [entry: string, value: Uint8Array])[]>;
+
+  /** What can be brought back, sorted by name. With the ability 'undelete'. @throws MailError NONEXISTENT */
+  expunged?(account: AccountId): Promise<readonly ExpungedInfo[]>;
 
   /** The mailbox as of now. Blocks equal to those of `previous` are the same objects. @throws MailError NONEXISTENT */
   open(mailbox: MailboxId, previous?: MailboxSnapshot): Promise<MailboxSnapshot>;

@@ -58,6 +58,52 @@ describe('MemoryStore with a given clock', () => {
     await store.close();
   });
 
+  it('forgets expunges after a time, too', async () => {
+    const clock = fakeClock();
+    const store = createMemoryStore({ clock, vanishedMs: 5000 });
+    const { results } = await store.commit([{ op: 'createAccount', account: alice }]);
+    const inbox = results[0]?.mailbox as MailboxId;
+    for (let i = 0; i < 3; i++) await store.commit([append(inbox)]);
+    const first = await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(1) }]);
+    await clock.advance(5000);
+    await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(2) }]);
+    assert.equal((await store.open(inbox)).vanishedFrom, 0);
+    await clock.advance(1);
+    await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(3) }]);
+    assert.equal((await store.open(inbox)).vanishedFrom, first.results[0]?.modSeq);
+    await store.close();
+  });
+
+  it('keeps expunged messages for a time, and removes them for good then or when it is asked to', async () => {
+    const clock = fakeClock();
+    const undeleteMs = 3_600_000;
+    const store = createMemoryStore({ clock, undeleteMs });
+    const { results } = await store.commit([{ op: 'createAccount', account: alice }]);
+    const inbox = results[0]?.mailbox as MailboxId;
+    for (let i = 0; i < 3; i++) await store.commit([append(inbox)]);
+    const left = async () => (await store.expunged?.(alice))?.[0]?.messages ?? 0;
+    await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(1) }]);
+    await clock.advance(1_800_000);
+    await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(2, 3) }]);
+    assert.equal(await left(), 3);
+    await clock.advance(1_800_000);
+    assert.equal(await left(), 3);
+    await clock.advance(600_000);
+    assert.equal(await left(), 2);
+    const hidden = (await store.expunged?.(alice))?.[0]?.id as MailboxId;
+    await store.commit([{ op: 'expunge', mailbox: hidden, uids: only(2) }]);
+    assert.equal(await left(), 1);
+    await clock.advance(1_800_000);
+    assert.equal(await left(), 0);
+    // Their uids are not given again, so that an old list of them brings nothing else back.
+    await store.commit([append(inbox)]);
+    await store.commit([{ op: 'expunge', mailbox: inbox, uids: only(4) }]);
+    const { blocks } = await store.open(hidden);
+    assert.deepEqual([...(blocks[0]?.uid ?? [])], [4]);
+    assert.throws(() => createMemoryStore({ undeleteMs: 599_999 }), TypeError);
+    await store.close();
+  });
+
   it('stages no more at one time than it is told', async () => {
     const store = createMemoryStore({ maxStagedOctets: 10 });
     const first = await store.stage([octets('123456')]);

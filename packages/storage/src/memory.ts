@@ -14,7 +14,8 @@ import {
   type StageId,
 } from '@mail-server-kit/core';
 import type { StoreBlock } from './state/block.ts';
-import { VANISHED_RANGES } from './state/mailbox.ts';
+import { checkUndeleteMs } from './state/expunged.ts';
+import { VANISHED_MS, VANISHED_RANGES } from './state/mailbox.ts';
 import type { Kept, Message, Piece, Pieces, RecordBody } from './state/pieces.ts';
 import type { Medium, Planned } from './state/medium.ts';
 import { StateStore } from './state/store.ts';
@@ -27,13 +28,22 @@ export interface MemoryStoreOptions {
   readonly maxStagedOctets?: number;
   /** Ranges of expunged uids that a mailbox remembers (RFC 7162 section 3.2.5.2). Default 16,384. */
   readonly vanishedRanges?: number;
+  /** Milliseconds for which it remembers them. Default 90 days. */
+  readonly vanishedMs?: number;
+  /** Milliseconds for which expunged messages can be brought back. Default 7 days, at least 10 minutes. */
+  readonly undeleteMs?: number;
   readonly log?: Log;
 }
 
 export function createMemoryStore(options: MemoryStoreOptions = {}): MailStore {
-  const { clock = systemClock, log = silent, vanishedRanges = VANISHED_RANGES } = options;
+  const { clock = systemClock, log = silent } = options;
+  const rules = {
+    vanishedRanges: options.vanishedRanges ?? VANISHED_RANGES,
+    vanishedMs: options.vanishedMs ?? VANISHED_MS,
+  };
+  const undeleteMs = checkUndeleteMs(options.undeleteMs);
   const medium = new Memory(options.maxStagedOctets ?? 256 * 1_048_576);
-  return new StateStore(medium, { clock, log, rules: { vanishedRanges } });
+  return new StateStore(medium, { clock, log, rules, undeleteMs });
 }
 
 class Memory implements Medium {

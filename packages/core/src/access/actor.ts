@@ -1,6 +1,6 @@
 import { MailError } from '../errors.ts';
 import type { AccountId, MailboxId } from '../numbers.ts';
-import type { MailboxInfo } from '../store.ts';
+import { isExpungedMailbox, type ExpungedInfo, type MailboxInfo } from '../store.ts';
 import { rightsOf, type AclCache, type Guarded, type Right } from './rights.ts';
 
 export const noSuchMailbox = () => new MailError('NONEXISTENT', 'No such mailbox');
@@ -32,15 +32,30 @@ export class Actor {
     return all;
   }
 
+  /** Its own expunged messages: those of a mailbox that it shares are the business of whoever owns that. */
+  async expunged(): Promise<readonly ExpungedInfo[]> {
+    const all = (await this.acls.store.expunged?.(this.id)) ?? [];
+    for (const { id } of all) this.learn(id);
+    return all;
+  }
+
   /** @throws MailError NONEXISTENT without the right `l` */
   async find(
     mailbox: MailboxId,
   ): Promise<{ readonly owner: boolean; readonly rights: string; readonly mailbox: Guarded }> {
-    const found = this.acls.get(mailbox) ?? (await this.visible()).find(({ id }) => id === mailbox);
+    const found = await this.#look(mailbox);
     if (!found) throw noSuchMailbox();
     const rights = rightsOf(found, this.id);
     if (!rights.includes('l')) throw noSuchMailbox();
     return { owner: found.account === this.id, rights, mailbox: found };
+  }
+
+  async #look(mailbox: MailboxId): Promise<Guarded | undefined> {
+    if (isExpungedMailbox(mailbox)) {
+      const own = (await this.expunged()).find(({ id }) => id === mailbox);
+      return own && { ...own, acl: [] };
+    }
+    return this.acls.get(mailbox) ?? (await this.visible()).find(({ id }) => id === mailbox);
   }
 
   /** @returns all that it may do there. @throws MailError NONEXISTENT, NOPERM */

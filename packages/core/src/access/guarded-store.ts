@@ -29,6 +29,7 @@ export class GuardedStore implements MailStore {
   /** What was staged through it. The names are easily guessed, and the octets of others are none of its business. */
   readonly #stages = new Set<StageId>();
   readonly search?: NonNullable<MailStore['search']>;
+  readonly expunged?: NonNullable<MailStore['expunged']>;
 
   constructor(store: MailStore, actor: AccountId, acls: AclCache, mailboxId: () => MailboxId) {
     this.#store = store;
@@ -36,6 +37,12 @@ export class GuardedStore implements MailStore {
     this.#mailboxId = mailboxId;
     // A store without it has to be seen as one without it.
     if (store.search) this.search = (...query) => this.#search(...query);
+    if (store.expunged) {
+      this.expunged = async (account) => {
+        this.#onlySelf(account);
+        return this.#actor.expunged();
+      };
+    }
   }
 
   get abilities(): ReadonlySet<Ability> {

@@ -37,6 +37,8 @@ export function onlyOwn(writes: readonly Write[], actor: Actor): boolean {
       case 'copy':
       case 'move':
         return actor.owns(write.mailbox) && actor.owns(write.to);
+      case 'undelete':
+        return actor.owns(write.mailbox) && actor.owns(write.to ?? whereItWas(write.mailbox));
       case 'append':
         return (
           actor.owns(write.mailbox) && mailboxesOf(write.content).every((id) => actor.owns(id))
@@ -54,6 +56,9 @@ export function onlyOwn(writes: readonly Write[], actor: Actor): boolean {
     }
   });
 }
+
+/** The mailbox whose expunged messages these are. */
+const whereItWas = (expunged: MailboxId) => expunged.slice(1) as MailboxId;
 
 function mailboxesOf(content: Content): MailboxId[] {
   return content.flatMap((slice) => ('mailbox' in slice ? [slice.mailbox] : []));
@@ -143,6 +148,13 @@ async function check(write: Write, checking: Checking): Promise<Replacement> {
       );
       const rights = await actor.need(write.to, 'i');
       return mayFlagAll(rights) ? unchanged(write) : appendInstead(write, rights, checking);
+    }
+    case 'undelete': {
+      // Only its own (actor.ts), and to where it may put messages with all their flags.
+      await actor.need(write.mailbox, 'r');
+      const rights = await actor.need(write.to ?? whereItWas(write.mailbox), 'i');
+      if (!mayFlagAll(rights)) throw notAllowed();
+      return unchanged(write);
     }
     case 'expunge':
       await actor.need(write.mailbox, 'e');

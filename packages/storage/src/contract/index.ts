@@ -12,6 +12,7 @@ import { messagePromises } from './messages.ts';
 import { quotaPromises } from './quotas.ts';
 import { recordPromises } from './records.ts';
 import { uidPromises } from './uids.ts';
+import { undeletePromises } from './undelete.ts';
 
 export type { Open, Runner } from './given.ts';
 
@@ -25,4 +26,5 @@ export function mailStoreContract(runner: Runner, open: Open): void {
   quotaPromises(runner, open);
   recordPromises(runner, open);
   changePromises(runner, open);
+  undeletePromises(runner, open);
 }

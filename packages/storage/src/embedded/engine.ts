@@ -23,6 +23,7 @@ export interface EngineOptions {
   readonly random: Random;
   readonly log: Log;
   readonly rules: Rules;
+  readonly undeleteMs: number;
   readonly segmentOctets: number;
   readonly maxStagedOctets: number;
   readonly cacheOctets: number;
@@ -107,7 +108,7 @@ function replay(
         header.version,
       );
       const draft = new Draft(world);
-      for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules);
+      for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules, commit.at);
       draft.publish()();
       const { id, at, results } = commit;
       if (id !== undefined) repeats.add({ id, at, lsn: header.lsn, results }, at);
@@ -164,11 +165,11 @@ export class JournalStore extends StateStore {
     const stages = new Stages({ journal, progress, maxOctets });
     const close = () => this.#closeJournal();
     const medium = new JournalMedium({ journal, reader, stages, cacheOctets, close });
-    const { clock, log, rules } = options;
+    const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;
     const { lsn } = journal.end;
     const old: StoreOptions['history'] = async (after) => history.after(after);
-    super(medium, { clock, log, rules, world, repeats, lsn, history: old });
+    super(medium, { clock, log, rules, undeleteMs, world, repeats, lsn, history: old });
     this.journal = journal;
     this.#link = link;
     this.#reader = reader;

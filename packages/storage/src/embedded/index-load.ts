@@ -1,6 +1,6 @@
 /** Makes a world of the index, or finds something odd in it. */
 import type { ClassicLevel } from 'classic-level';
-import type { AccountId, MailboxId } from '@mail-server-kit/core';
+import { isExpungedMailbox, type AccountId, type MailboxId } from '@mail-server-kit/core';
 import { blockOf, type StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
@@ -188,6 +188,10 @@ function settleMailbox(world: World, mailbox: MailboxState): void {
   const cell = world.accounts.get(mailbox.account);
   const owner = cell?.durable;
   if (!owner) throw new OddIndex(`${mailbox.id} belongs to nobody`);
+  if (isExpungedMailbox(mailbox.id)) {
+    world.hidden.add(mailbox.id);
+    return;
+  }
   // Nobody else has this map yet.
   (owner.mailboxes as Map<string, MailboxId>).set(mailbox.name, mailbox.id);
 }

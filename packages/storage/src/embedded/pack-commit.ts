@@ -41,9 +41,18 @@ const codes = {
   recordGone: 12,
 } as const satisfies Record<Delta['kind'], number>;
 
+/** Two of them, when what goes can be brought back: with the time at the end. */
+const keptCodes = { mailboxGone: 13, expunge: 14 } as const;
+
 const kinds = new Map<number, Delta['kind']>(
-  Object.entries(codes).map(([kind, code]) => [code, kind as Delta['kind']]),
+  [...Object.entries(codes), ...Object.entries(keptCodes)].map(([kind, code]) => [
+    code,
+    kind as Delta['kind'],
+  ]),
 );
+
+const codeOf = (delta: Delta): number =>
+  'kept' in delta && delta.kept !== undefined ? keptCodes[delta.kind] : codes[delta.kind];
 
 /** What follows the time of a commit. */
 const HAS_ID = 1;
@@ -149,7 +158,7 @@ const unpackCounters = (from: Unpacker): Extract<Delta, { kind: 'counters' }> =>
 });
 
 function packDelta(to: Packer, delta: Delta): void {
-  to.u8(codes[delta.kind]);
+  to.u8(codeOf(delta));
   if ('mailbox' in delta && delta.kind !== 'counters') {
     to.text(delta.mailbox);
     to.text(delta.account);
@@ -178,6 +187,7 @@ function packDelta(to: Packer, delta: Delta): void {
       packProperties(to, delta.properties);
       return;
     case 'mailboxGone':
+      if (delta.kept !== undefined) to.f64(delta.kept);
       return;
     case 'rows':
       packFlagNames(to, delta.flagNames);
@@ -193,6 +203,7 @@ function packDelta(to: Packer, delta: Delta): void {
       return;
     case 'expunge':
       to.uids(delta.uids);
+      if (delta.kept !== undefined) to.f64(delta.kept);
       return;
     case 'record':
       to.text(delta.space);
@@ -209,7 +220,9 @@ function packDelta(to: Packer, delta: Delta): void {
 }
 
 function unpackDelta(from: Unpacker, version: number): Delta {
-  const kind = kinds.get(from.u8());
+  const code = from.u8();
+  const kind = kinds.get(code);
+  const kept = () => (code === codes[kind as Delta['kind']] ? {} : { kept: from.f64() });
   const account = () => from.text() as AccountId;
   const inside = () => ({ mailbox: from.text() as MailboxId, account: account() });
   const modSeq = () => from.varint() as ModSeq;
@@ -233,7 +246,7 @@ function unpackDelta(from: Unpacker, version: number): Delta {
     case 'properties':
       return { kind, ...inside(), properties: unpackProperties(from, version) };
     case 'mailboxGone':
-      return { kind, ...inside(), modSeq: modSeq() };
+      return { kind, ...inside(), modSeq: modSeq(), ...kept() };
     case 'rows':
       return {
         kind,
@@ -257,7 +270,7 @@ function unpackDelta(from: Unpacker, version: number): Delta {
         uids: from.uids(),
       };
     case 'expunge':
-      return { kind, ...inside(), modSeq: modSeq(), uids: from.uids() };
+      return { kind, ...inside(), modSeq: modSeq(), uids: from.uids(), ...kept() };
     case 'record':
       return { kind, space: from.text(), key: from.text(), record: unpackRecord(from) };
     case 'recordGone': {

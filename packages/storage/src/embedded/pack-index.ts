@@ -160,8 +160,9 @@ export function packMailbox(
   to.varint(mailbox.deleted);
   to.varint(mailbox.octets);
   to.varint(mailbox.vanishedFrom);
-  to.list(mailbox.vanished, ({ modSeq, uids }) => {
+  to.list(mailbox.vanished, ({ modSeq, at, uids }) => {
     to.varint(modSeq);
+    to.f64(at);
     to.uids(uids);
   });
   to.list(blocks, ({ number, crc }) => {
@@ -188,7 +189,11 @@ export function unpackMailbox(
     octets: from.varint(),
   };
   const vanishedFrom = from.varint() as ModSeq;
-  const vanished = from.list(() => ({ modSeq: from.varint() as ModSeq, uids: from.uids() }));
+  const vanished = from.list(() => ({
+    modSeq: from.varint() as ModSeq,
+    at: from.f64(),
+    uids: from.uids(),
+  }));
   const blocks = from.list(() => ({ number: from.varint(), crc: from.u32() }));
   const mailbox: MailboxState = {
     ...{ id, account, uidValidity, uidNext, highestModSeq, flagNames, blocks: [] },

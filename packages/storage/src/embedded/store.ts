@@ -15,7 +15,8 @@ import {
   type MailStore,
   type Random,
 } from '@mail-server-kit/core';
-import { VANISHED_RANGES } from '../state/mailbox.ts';
+import { checkUndeleteMs } from '../state/expunged.ts';
+import { VANISHED_MS, VANISHED_RANGES } from '../state/mailbox.ts';
 import {
   openJournalStore,
   type EngineOptions,
@@ -40,6 +41,10 @@ export interface EmbeddedStoreOptions {
   readonly cacheOctets?: number;
   /** Ranges of expunged uids that a mailbox remembers (RFC 7162 section 3.2.5.2). Default 16,384. */
   readonly vanishedRanges?: number;
+  /** Milliseconds for which it remembers them. Default 90 days. */
+  readonly vanishedMs?: number;
+  /** Milliseconds for which expunged messages can be brought back. Default 7 days, at least 10 minutes. */
+  readonly undeleteMs?: number;
   /** Octets of journal after which a checkpoint is written: at most these are replayed after a crash. Default 64 MiB. */
   readonly checkpointOctets?: number;
   /** Also after so many milliseconds. Default 60,000. */
@@ -146,7 +151,11 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
     segmentOctets: Math.ceil(segmentOctets / 4096) * 4096,
     maxStagedOctets: options.maxStagedOctets ?? 256 * MIB,
     cacheOctets: options.cacheOctets ?? 32 * MIB,
-    rules: { vanishedRanges: options.vanishedRanges ?? VANISHED_RANGES },
+    rules: {
+      vanishedRanges: options.vanishedRanges ?? VANISHED_RANGES,
+      vanishedMs: options.vanishedMs ?? VANISHED_MS,
+    },
+    undeleteMs: checkUndeleteMs(options.undeleteMs),
     clock: options.clock ?? systemClock,
     random: options.random ?? { bytes: (count) => randomBytes(count) },
     log: options.log ?? silent,

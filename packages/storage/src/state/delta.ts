@@ -2,20 +2,22 @@
  * What a commit comes down to: everything decided, nothing left to choose. A replay of the journal applies these and never
  * plans again, so it cannot come out differently.
  */
-import { lowerBound } from '@mail-server-kit/core';
+import { expungedMailboxOf, isExpungedMailbox, lowerBound } from '@mail-server-kit/core';
 import type {
   AccountId,
   Limits,
   MailboxId,
   ModSeq,
+  Uid,
   UidRanges,
   UidValidity,
 } from '@mail-server-kit/core';
 import type { StoreBlock } from './block.ts';
 import { blockFor } from './blocks.ts';
 import type { Rows } from './columns.ts';
+import { withExpunged } from './expunged.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
-import type { FlagChange, Properties } from './mailbox.ts';
+import type { FlagChange, Properties, Remembering } from './mailbox.ts';
 import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';
 
 /** The account is named too: whoever reads old changes cannot look it up any more. */
@@ -36,7 +38,7 @@ export type Delta =
       readonly properties: Properties;
     } & In)
   | ({ readonly kind: 'properties'; readonly properties: Properties } & In)
-  | ({ readonly kind: 'mailboxGone'; readonly modSeq: ModSeq } & In)
+  | ({ readonly kind: 'mailboxGone'; readonly modSeq: ModSeq; readonly kept?: number } & In)
   | ({
       readonly kind: 'rows';
       readonly modSeq: ModSeq;
@@ -54,6 +56,8 @@ export type Delta =
       readonly kind: 'expunge';
       readonly modSeq: ModSeq;
       readonly uids: UidRanges;
+      /** They can be brought back: when it was, in ms since 1970. Undefined: they cannot. */
+      readonly kept?: number;
     } & In)
   | {
       readonly kind: 'record';
@@ -75,13 +79,13 @@ export type Delta =
       readonly email: number;
     };
 
-export interface Rules {
-  /** Ranges of uids that a mailbox remembers as expunged. */
-  readonly vanishedRanges: number;
-}
+export type Rules = Remembering;
 
-/** What `delta` was made for must be there: planned on the same state, it is. */
-export function apply(draft: Draft, delta: Delta, rules: Rules): void {
+/** Of a hidden mailbox nobody wants to know what is no longer there. */
+const forgetful: Rules = { vanishedRanges: 0, vanishedMs: 0 };
+
+/** What `delta` was made for must be there: planned on the same state, it is. `at`: when its commit was made. */
+export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): void {
   switch (delta.kind) {
     case 'counters':
       draft.counters = {
@@ -98,6 +102,7 @@ export function apply(draft: Draft, delta: Delta, rules: Rules): void {
     case 'accountGone': {
       const account = draft.account(delta.account) as AccountState;
       for (const id of account.mailboxes.values()) draft.setMailbox(id, undefined);
+      for (const id of draft.hiddenOf(account.id)) draft.setMailbox(id, undefined);
       draft.setAccount({ ...newAccount(account.id), destroyed: true, modSeq: account.modSeq });
       return;
     }
@@ -114,6 +119,7 @@ export function apply(draft: Draft, delta: Delta, rules: Rules): void {
     }
     case 'mailboxGone': {
       const gone = mailboxOf(draft, delta.mailbox);
+      if (delta.kept !== undefined) keep(draft, gone, everything, delta.kept, delta.modSeq);
       draft.setMailbox(gone.id, undefined);
       const owner = draft.account(gone.account) as AccountState;
       const mailboxes = new Map(owner.mailboxes);
@@ -154,8 +160,12 @@ export function apply(draft: Draft, delta: Delta, rules: Rules): void {
     }
     case 'expunge': {
       const before = mailboxOf(draft, delta.mailbox);
-      const after = withoutRows(before, delta.uids, delta.modSeq, rules.vanishedRanges);
-      changeMessages(draft, before, after, delta.modSeq);
+      const { uids, modSeq, kept } = delta;
+      const hidden = isExpungedMailbox(before.id);
+      const after = withoutRows(before, uids, modSeq, at, hidden ? forgetful : rules);
+      if (kept !== undefined) keep(draft, before, uids, kept, modSeq);
+      if (!hidden) changeMessages(draft, before, after, modSeq);
+      else draft.setMailbox(after.id, isUseless(draft, after) ? undefined : after);
       return;
     }
     case 'record': {
@@ -170,6 +180,18 @@ export function apply(draft: Draft, delta: Delta, rules: Rules): void {
       return;
   }
 }
+
+/** Before they go. */
+function keep(draft: Draft, source: Mailbox, uids: UidRanges, at: number, modSeq: ModSeq): void {
+  const id = expungedMailboxOf(source.id);
+  draft.setMailbox(id, withExpunged(draft.mailbox(id), source, uids, at, modSeq));
+}
+
+const everything: UidRanges = [[1 as Uid, 0xffff_ffff as Uid]];
+
+/** Empty, and nothing can come any more. Before that it stays, so that its uids are not given again. */
+const isUseless = (draft: Draft, { id, messages }: Mailbox): boolean =>
+  messages === 0 && !draft.mailbox(id.slice(1) as MailboxId);
 
 type Mailbox = NonNullable<ReturnType<Draft['mailbox']>>;
 

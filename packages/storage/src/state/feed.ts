@@ -1,6 +1,7 @@
 /** Who hears of changes: the ordered stream, and hints. */
 import {
   MailError,
+  isExpungedMailbox,
   type AccountId,
   type Change,
   type Cursor,
@@ -36,6 +37,8 @@ export function changesOf(deltas: readonly Delta[], lsn: number, at: number): Ch
       case 'flags':
       case 'expunge': {
         const { mailbox, account, modSeq } = delta;
+        // What becomes of expunged messages is no news.
+        if (isExpungedMailbox(mailbox)) break;
         tell(`m ${mailbox}`, { kind: 'messages', account, mailbox, modSeq });
         break;
       }

@@ -31,6 +31,8 @@ export interface Properties {
 
 /** Uids expunged by one write. */
 export interface Vanished {
+  /** When, in ms since 1970. */
+  readonly at: number;
   readonly modSeq: ModSeq;
   readonly uids: UidRanges;
 }
@@ -163,12 +165,22 @@ function changeFlags(rows: Rows, { from, end }: Span, change: FlagChange, modSeq
 
 /** How many expunges a mailbox remembers for QRESYNC (RFC 7162 section 3.2.5.2), counted in ranges of uids. */
 export const VANISHED_RANGES = 16_384;
+/** And for how long: who was away for a quarter of a year is told of all messages again. */
+export const VANISHED_MS = 90 * 86_400_000;
+
+/** How much of what vanished a mailbox remembers. */
+export interface Remembering {
+  /** Ranges of uids. */
+  readonly vanishedRanges: number;
+  readonly vanishedMs: number;
+}
 
 export function withoutRows(
   mailbox: MailboxState,
   uids: UidRanges,
   modSeq: ModSeq,
-  keepRanges: number,
+  at: number,
+  rules: Remembering,
 ): MailboxState {
   const gone = spans(mailbox.blocks, uids);
   let { unseen, deleted, octets, messages } = mailbox;
@@ -184,7 +196,7 @@ export function withoutRows(
   }
   return {
     ...mailbox,
-    ...remember(mailbox, { modSeq, uids }, keepRanges),
+    ...remember(mailbox, { at, modSeq, uids }, rules),
     blocks: removeRows(mailbox.blocks, gone),
     messages,
     unseen,
@@ -197,19 +209,22 @@ export function withoutRows(
 function remember(
   mailbox: MailboxState,
   entry: Vanished,
-  keepRanges: number,
+  { vanishedRanges: keepRanges, vanishedMs }: Remembering,
 ): Pick<MailboxState, 'vanished' | 'vanishedRanges' | 'vanishedFrom'> {
   const vanished = [...mailbox.vanished, entry];
   let vanishedRanges = mailbox.vanishedRanges + entry.uids.length;
   let { vanishedFrom } = mailbox;
-  if (vanishedRanges <= keepRanges) return { vanished, vanishedRanges, vanishedFrom };
   // Half of them go at once, so that this is not done again at the next expunge.
+  const most = vanishedRanges > keepRanges ? keepRanges / 2 : Infinity;
   let drop = 0;
-  while (drop < vanished.length && vanishedRanges > keepRanges / 2) {
-    const oldest = vanished[drop++] as Vanished;
+  while (drop < vanished.length) {
+    const oldest = vanished[drop] as Vanished;
+    if (vanishedRanges <= most && entry.at - oldest.at <= vanishedMs) break;
+    drop++;
     vanishedRanges -= oldest.uids.length;
     vanishedFrom = oldest.modSeq;
   }
+  if (drop === 0) return { vanished, vanishedRanges, vanishedFrom };
   return { vanished: vanished.slice(drop), vanishedRanges, vanishedFrom };
 }
 

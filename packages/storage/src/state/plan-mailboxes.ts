@@ -13,7 +13,7 @@ import {
 import { compareKeys } from './keys.ts';
 import type { MailboxState, Properties } from './mailbox.ts';
 import { mailboxName } from './names.ts';
-import { transfer } from './plan-messages.ts';
+import { dropNew, transfer } from './plan-messages.ts';
 import { erase } from './plan-records.ts';
 import type { Planning, WriteOf } from './plan.ts';
 import type { RecordState } from './world.ts';
@@ -97,7 +97,7 @@ function nextUidValidity(planning: Planning, given: UidValidity | undefined): Ui
 }
 
 export function rename(planning: Planning, write: WriteOf<'renameMailbox'>): WriteResult {
-  const mailbox = planning.mailbox(write.mailbox);
+  const mailbox = planning.visible(write.mailbox);
   const account = planning.account(mailbox.account);
   const name = mailboxName(write.name);
   if (name === mailbox.name) return { mailbox: mailbox.id };
@@ -126,17 +126,20 @@ function renameInbox(planning: Planning, inbox: MailboxState, name: string): Wri
 }
 
 export function remove(planning: Planning, write: WriteOf<'deleteMailbox'>): WriteResult {
-  const mailbox = planning.mailbox(write.mailbox);
+  const mailbox = planning.visible(write.mailbox);
   if (mailbox.name === 'INBOX') throw new MailError('CANNOT', 'INBOX cannot be deleted');
-  const modSeq = planning.nextModSeq(mailbox.account);
-  planning.emit({ kind: 'mailboxGone', mailbox: mailbox.id, account: mailbox.account, modSeq });
+  const { id, account } = mailbox;
+  const modSeq = planning.nextModSeq(account);
+  dropNew(planning, mailbox, modSeq);
+  // Its messages can be brought back, into another one.
+  planning.emit({ kind: 'mailboxGone', mailbox: id, account, modSeq, kept: planning.now });
   // A subscription outlives its mailbox (RFC 9051 section 6.3.7).
   if (mailbox.subscribed) keepName(planning, mailbox.account, mailbox.name);
   return { mailbox: mailbox.id, modSeq };
 }
 
 export function set(planning: Planning, write: WriteOf<'setMailbox'>): WriteResult {
-  const mailbox = planning.mailbox(write.mailbox);
+  const mailbox = planning.visible(write.mailbox);
   const acl = write.acl ? merge(mailbox.acl, write.acl) : mailbox.acl;
   const metadata = write.metadata ? merge(mailbox.metadata, write.metadata) : mailbox.metadata;
   const octets = metadata.reduce((sum, [entry, value]) => sum + entry.length + value.length, 0);

@@ -4,7 +4,12 @@ import {
   MailError,
   ascending,
   flagBit,
+  intersect,
+  isExpungedMailbox,
+  subtract,
   type EmailId,
+  type MailboxId,
+  type ModSeq,
   type NewMessage,
   type Uid,
   type UidRanges,
@@ -13,6 +18,7 @@ import {
 import type { StoreBlock } from './block.ts';
 import { spans, type Span } from './blocks.ts';
 import { copyRows, emptyRows, type Rows } from './columns.ts';
+import { LEAST_MS, expungedBefore } from './expunged.ts';
 import { flagBits, mapFlags } from './flag-bits.ts';
 import type { FlagChange, MailboxState } from './mailbox.ts';
 import { emailIdOf, emailNumber } from './names.ts';
@@ -22,7 +28,7 @@ import type { Planning, WriteOf } from './plan.ts';
 const MAX_OCTETS = 0xffff_ffff;
 
 export function append(planning: Planning, write: WriteOf<'append'>): WriteResult {
-  const mailbox = planning.mailbox(write.mailbox);
+  const mailbox = planning.visible(write.mailbox);
   return add(planning, mailbox, write);
 }
 
@@ -48,7 +54,7 @@ function add(
   const modSeq = planning.nextModSeq(mailbox.account);
   const emailId = message.emailId ?? nextEmailId(planning);
   if (message.emailId !== undefined) passEmailId(planning, message.emailId);
-  const kept = planning.materials.keep({ emailId, facts: message.facts, size, pieces });
+  const kept = planning.keep({ emailId, facts: message.facts, size, pieces });
   const rows = emptyRows(1, planning.materials.holds);
   rows.uid[0] = uid;
   rows.flagsLow[0] = flags.low;
@@ -91,7 +97,7 @@ function uidsFor(mailbox: MailboxState, count: number): Uid {
 }
 
 export function store(planning: Planning, write: WriteOf<'store'>): WriteResult {
-  const mailbox = planning.mailbox(write.mailbox);
+  const mailbox = planning.visible(write.mailbox);
   const found = spans(mailbox.blocks, write.uids);
   if (found.length === 0) return {};
   const { unchangedSince } = write;
@@ -140,8 +146,8 @@ export function store(planning: Planning, write: WriteOf<'store'>): WriteResult 
 }
 
 export function copy(planning: Planning, write: WriteOf<'copy' | 'move'>): WriteResult {
-  const source = planning.mailbox(write.mailbox);
-  const target = planning.mailbox(write.to);
+  const source = planning.visible(write.mailbox);
+  const target = planning.visible(write.to);
   return transfer(planning, source, target, write.uids, write.op === 'move');
 }
 
@@ -156,7 +162,9 @@ export function transfer(
   const count = found.reduce((sum, { from, end }) => sum + end - from, 0);
   if (count === 0) return {};
   const more = { messages: count, octets: octetsOf(source, found) };
-  if (!move || source.account !== target.account) planning.charge(target.account, more);
+  const hidden = isExpungedMailbox(source.id);
+  // Expunged messages were not counted any more.
+  if (!move || hidden || source.account !== target.account) planning.charge(target.account, more);
   if (!move || source.id !== target.id) planning.chargeMailbox(target, more);
   const first = uidsFor(target, count);
   const modSeq = planning.nextModSeq(target.account);
@@ -165,11 +173,20 @@ export function transfer(
   for (let i = 0; i < count; i++) rows.uid[i] = first + i;
   rows.modSeq.fill(modSeq);
   rows.saveDate.fill(planning.now);
+  // Or the next EXPUNGE would take away what was brought back.
+  if (hidden) {
+    for (let i = 0; i < count; i++)
+      rows.flagsLow[i] = (rows.flagsLow[i] as number) & ~flagBit.deleted;
+  }
   planning.emit({ kind: 'rows', ...inside(target), modSeq, flagNames, rows });
   const to: UidRanges = [[first, (first + count - 1) as Uid]];
   const { uidValidity } = target;
   const result = { mailbox: target.id, uidValidity, copies: { from, to } };
   if (!move) return { ...result, modSeq };
+  if (hidden) {
+    planning.emit({ kind: 'expunge', ...inside(source), modSeq: source.highestModSeq, uids: from });
+    return { ...result, modSeq };
+  }
   // One account counts on in the same step: the message leaves and arrives at once.
   const left = source.account === target.account ? modSeq : planning.nextModSeq(source.account);
   planning.emit({ kind: 'expunge', ...inside(source), modSeq: left, uids: from });
@@ -213,14 +230,64 @@ export function expunge(planning: Planning, write: WriteOf<'expunge'>): WriteRes
   }
   const expunged = ascending(gone);
   if (gone.length === 0) return { expunged };
+  if (isExpungedMailbox(mailbox.id)) return removeForGood(planning, mailbox, expunged);
   const modSeq = planning.nextModSeq(mailbox.account);
-  planning.emit({ kind: 'expunge', ...inside(mailbox), modSeq, uids: expunged });
+  expungeRows(planning, mailbox, expunged, modSeq);
   return { expunged, modSeq };
 }
 
-export function replace(planning: Planning, write: WriteOf<'replace'>): WriteResult {
+/** What nobody has ever seen need not be brought back. */
+function expungeRows(
+  planning: Planning,
+  mailbox: MailboxState,
+  uids: UidRanges,
+  modSeq: ModSeq,
+): void {
+  const fresh = newOnes(planning, mailbox, uids);
+  const change = { kind: 'expunge' as const, ...inside(mailbox), modSeq };
+  if (fresh.length > 0) planning.emit({ ...change, uids: fresh });
+  const seen = fresh.length > 0 ? subtract(uids, fresh) : uids;
+  if (seen.length > 0) planning.emit({ ...change, uids: seen, kept: planning.now });
+}
+
+function newOnes(planning: Planning, { blocks }: MailboxState, uids: UidRanges): UidRanges {
+  const found: number[] = [];
+  for (const { block: index, from, end } of spans(blocks, uids)) {
+    const block = blocks[index] as StoreBlock;
+    for (let i = from; i < end; i++) {
+      if (planning.isNew(block, i)) found.push(block.uid[i] as number);
+    }
+  }
+  return ascending(found);
+}
+
+/** Before a mailbox is deleted: what came with the same commit is not kept with the rest. */
+export function dropNew(planning: Planning, mailbox: MailboxState, modSeq: ModSeq): void {
+  const uids = newOnes(planning, mailbox, [[1 as Uid, mailbox.uidNext]]);
+  if (uids.length > 0) planning.emit({ kind: 'expunge', ...inside(mailbox), modSeq, uids });
+}
+
+/** Open snapshots may still be read, so what was expunged a moment ago stays. */
+function removeForGood(planning: Planning, hidden: MailboxState, uids: UidRanges): WriteResult {
+  const expunged = intersect(uids, expungedBefore(hidden, planning.now - LEAST_MS));
+  if (expunged.length === 0) return { expunged };
+  const modSeq = hidden.highestModSeq;
+  planning.emit({ kind: 'expunge', ...inside(hidden), modSeq, uids: expunged });
+  return { expunged };
+}
+
+export function undelete(planning: Planning, write: WriteOf<'undelete'>): WriteResult {
+  if (!isExpungedMailbox(write.mailbox)) {
+    throw new MailError('CANNOT', 'Only expunged messages can be brought back');
+  }
   const source = planning.mailbox(write.mailbox);
-  const target = planning.mailbox(write.to);
+  const target = planning.visible(write.to ?? (write.mailbox.slice(1) as MailboxId));
+  return transfer(planning, source, target, write.uids, true);
+}
+
+export function replace(planning: Planning, write: WriteOf<'replace'>): WriteResult {
+  const source = planning.visible(write.mailbox);
+  const target = planning.visible(write.to);
   const uids: UidRanges = [[write.uid, write.uid]];
   const [found] = spans(source.blocks, uids);
   if (!found) throw new MailError('NONEXISTENT', 'No such message');
@@ -228,7 +295,7 @@ export function replace(planning: Planning, write: WriteOf<'replace'>): WriteRes
   // The new one first: its content may quote the old one, and the quota counts the difference.
   const result = add(planning, target, write, { mailbox: source, size });
   const modSeq = planning.nextModSeq(source.account);
-  planning.emit({ kind: 'expunge', ...inside(source), modSeq, uids });
+  expungeRows(planning, source, uids, modSeq);
   return { ...result, modSeq, expunged: uids };
 }
 

@@ -1,6 +1,7 @@
 /** Turns the writes of a commit into deltas, on a draft: each write sees what those before it did. */
 import {
   MailError,
+  isExpungedMailbox,
   isMailError,
   type AccountId,
   type Content,
@@ -47,6 +48,8 @@ export class Planning {
   readonly deltas: Delta[] = [];
   readonly draft: Draft;
   readonly #copies = new Map<Uint8Array, Uint8Array>();
+  /** Messages of this commit, in a store that holds them. */
+  readonly #added = new Set<unknown>();
 
   constructor(
     world: World,
@@ -58,7 +61,7 @@ export class Planning {
   }
 
   emit(delta: Delta): void {
-    apply(this.draft, delta, this.rules);
+    apply(this.draft, delta, this.rules, this.now);
     this.deltas.push(delta);
   }
 
@@ -76,9 +79,29 @@ export class Planning {
     return mailbox;
   }
 
+  /**
+   * One that a client may change: expunged messages can only be read, brought back, or removed for good.
+   * @throws MailError NONEXISTENT, CANNOT
+   */
+  visible(id: MailboxId): MailboxState {
+    if (isExpungedMailbox(id)) throw new MailError('CANNOT', 'Expunged messages cannot be changed');
+    return this.mailbox(id);
+  }
+
   /** The modseq of the next change in an account. */
   nextModSeq(id: AccountId): ModSeq {
     return (this.account(id).modSeq + 1) as ModSeq;
+  }
+
+  keep(message: Message): Kept {
+    const kept = this.materials.keep(message);
+    this.#added.add(kept.held);
+    return kept;
+  }
+
+  /** Came with this very commit, so that nobody has ever seen it. */
+  isNew(block: StoreBlock, row: number): boolean {
+    return block.held ? this.#added.has(block.held[row]) : (block.place[row] as number) < 0;
   }
 
   /** @throws MailError NONEXISTENT, UNAVAILABLE if a stage is gone, CORRUPTION */
@@ -208,6 +231,8 @@ function planWrite(planning: Planning, write: Write): WriteResult {
       return messages.copy(planning, write);
     case 'expunge':
       return messages.expunge(planning, write);
+    case 'undelete':
+      return messages.undelete(planning, write);
     case 'replace':
       return messages.replace(planning, write);
     case 'expectMailbox':

@@ -16,6 +16,7 @@ import {
   type Commit,
   type Cursor,
   type EmailId,
+  type ExpungedInfo,
   type Facts,
   type Limits,
   type Log,
@@ -39,6 +40,7 @@ import type { StoreBlock } from './block.ts';
 import { blockFor, spans } from './blocks.ts';
 import { Commits } from './commits.ts';
 import type { Rules } from './delta.ts';
+import { expungedBefore, expungedOf } from './expunged.ts';
 import { Feed, type History } from './feed.ts';
 import { compareKeys } from './keys.ts';
 import { infoOf, snapshotOf, vanishedSince, type MailboxState } from './mailbox.ts';
@@ -58,13 +60,15 @@ export interface StoreOptions {
   readonly world?: World;
   readonly lsn?: number;
   readonly repeats?: Repeats;
+  /** How long expunged messages can be brought back. */
+  readonly undeleteMs: number;
 }
 
-/** How often records whose time is over are removed; they are not seen before that either. */
+/** How often what is over is removed: records, which are not seen before that either, and expunged messages. */
 const SWEEP_MS = 600_000;
 
 export class StateStore implements MailStore {
-  readonly abilities: ReadonlySet<Ability> = new Set();
+  readonly abilities: ReadonlySet<Ability> = new Set<Ability>(['undelete']);
   readonly world: World;
   readonly repeats: Repeats;
   readonly #feed: Feed;
@@ -131,6 +135,10 @@ export class StateStore implements MailStore {
     return [...account.mailboxes.values()].flatMap(
       (id) => this.world.mailboxes.get(id)?.durable ?? [],
     );
+  }
+
+  async expunged(account: AccountId): Promise<readonly ExpungedInfo[]> {
+    return expungedOf(this.world, this.#account(account).id);
   }
 
   async subscribedNames(account: AccountId): Promise<readonly string[]> {
@@ -335,7 +343,7 @@ export class StateStore implements MailStore {
     });
   }
 
-  /** Removes records whose time is over. */
+  /** Removes records whose time is over, and what was expunged long ago. */
   #sweep(): void {
     const now = this.options.clock.now();
     const writes: Write[] = [];
@@ -345,6 +353,11 @@ export class StateStore implements MailStore {
           writes.push({ op: 'deleteRecord', space, key });
         }
       }
+    }
+    for (const id of this.world.hidden) {
+      const hidden = this.world.mailboxes.get(id)?.head;
+      const uids = hidden && expungedBefore(hidden, now - this.options.undeleteMs);
+      if (uids && uids.length > 0) writes.push({ op: 'expunge', mailbox: id, uids });
     }
     if (writes.length === 0) return;
     this.commit(writes).catch((error: unknown) => {

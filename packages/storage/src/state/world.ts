@@ -2,7 +2,14 @@
  * Everything a store knows, in cells with two values: `head` is what the next commit is planned on, `durable` is what
  * readers see. A commit moves `head` at once and `durable` when it has reached the disk.
  */
-import type { AccountId, Limits, MailboxId, ModSeq } from '@mail-server-kit/core';
+import {
+  isExpungedMailbox,
+  type AccountId,
+  type Limits,
+  type MailboxId,
+  type ModSeq,
+} from '@mail-server-kit/core';
+import { noteHidden } from './expunged.ts';
 import { OrderedKeys } from './keys.ts';
 import type { MailboxState } from './mailbox.ts';
 import type { Kept } from './pieces.ts';
@@ -93,6 +100,8 @@ export class World {
   readonly spaces = new Map<string, Space>();
   /** Mailboxes that others have rights to. */
   readonly shared = new Set<MailboxId>();
+  /** Mailboxes of expunged messages (expunged.ts). */
+  readonly hidden = new Set<MailboxId>();
   readonly counters: Cell<Counters> = {
     head: { uidValidity: 0, mailbox: 0, email: 0 },
     durable: { uidValidity: 0, mailbox: 0, email: 0 },
@@ -152,6 +161,13 @@ export class Draft {
     records.set(key, record);
   }
 
+  /** Mailboxes of its expunged messages. */
+  *hiddenOf(account: AccountId): Generator<MailboxId> {
+    for (const id of new Set([...this.world.hidden, ...this.#mailboxes.keys()])) {
+      if (isExpungedMailbox(id) && this.mailbox(id)?.account === account) yield id;
+    }
+  }
+
   /** Records that an account owns. Looks at all of them: it happens when an account is destroyed. */
   *recordsOf(account: AccountId): Generator<readonly [space: string, key: string]> {
     for (const [name, { cells }] of this.world.spaces) {
@@ -186,7 +202,9 @@ export class Draft {
     for (const [id, mailbox] of this.#mailboxes) {
       const cell = cellOf(world.mailboxes, id);
       put(cell, mailbox);
+      noteHidden(world, id, cell);
       steps.push(() => {
+        noteHidden(world, id, cell);
         if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
         else world.shared.delete(id);
         if (!cell.head && !mailbox) world.mailboxes.delete(id);
