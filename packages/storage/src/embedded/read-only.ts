@@ -67,7 +67,13 @@ class NoLink implements Link {
 
   want(): void {}
 
-  write(_parts: readonly Uint8Array[], _segment: number, _offset: number, _sync: boolean, done: Done): void {
+  write(
+    _parts: readonly Uint8Array[],
+    _segment: number,
+    _offset: number,
+    _sync: boolean,
+    done: Done,
+  ): void {
     done(this.failed);
   }
 
