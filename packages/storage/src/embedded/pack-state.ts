@@ -17,10 +17,29 @@ export function unpackFlagNames(from: Unpacker): readonly string[] {
 
 export function packRows(to: Packer, rows: Columns): void {
   to.varint(rows.uid.length);
+  if (rows.uid.length === 1) {
+    packRow(to, rows);
+    return;
+  }
   for (const name of columnNames) {
     const { buffer, byteOffset, byteLength } = rows[name];
     to.raw(new Uint8Array(buffer, byteOffset, byteLength));
   }
+}
+
+/** A message that arrives: views of its columns would cost more than writing it number by number. */
+function packRow(to: Packer, rows: Columns): void {
+  to.f64(rows.internalDate[0] as number);
+  to.f64(rows.saveDate[0] as number);
+  to.f64(rows.email[0] as number);
+  to.f64(rows.place[0] as number);
+  to.u32(rows.placeOctets[0] as number);
+  to.u32(rows.uid[0] as number);
+  to.u32(rows.size[0] as number);
+  to.i16(rows.internalZone[0] as number);
+  to.f64(rows.modSeq[0] as number);
+  to.u32(rows.flagsLow[0] as number);
+  to.u32(rows.flagsHigh[0] as number);
 }
 
 export function unpackRows(from: Unpacker): Rows {

@@ -68,6 +68,11 @@ export class Packer {
     this.#buffer[at] = value;
   }
 
+  i16(value: number): void {
+    const at = this.#room(2);
+    this.#view.setInt16(at, value, true);
+  }
+
   u32(value: number): void {
     const at = this.#room(4);
     this.#view.setUint32(at, value, true);

@@ -4,7 +4,7 @@
  * may lie elsewhere until somebody asks for them.
  */
 import { flagBit, type Block, type Uid } from '@mail-server-kit/core';
-import { columnNames, type Columns } from './columns.ts';
+import { appended, columnNames, type Columns } from './columns.ts';
 
 /** Where the columns of a block can be had again. */
 export interface Home {
@@ -143,15 +143,32 @@ const ownGetters = [...columnNames, 'held'].map((name): [string, PropertyDescrip
 /** A block of rows that nobody changes any more. */
 export function blockOf(columns: Columns): StoreBlock {
   const { uid, flagsLow } = columns;
+  const { length } = uid;
+  const firstUid = uid[0] as Uid;
+  const lastUid = uid[length - 1] as Uid;
+  return new StoreBlock({ length, firstUid, lastUid, ...counted(flagsLow, length) }, columns);
+}
+
+/** The block and the first `count` of `rows`; what it had is not looked at again. */
+export function grownBlock(block: StoreBlock, rows: Columns, count: number): StoreBlock {
+  const more = counted(rows.flagsLow, count);
+  const about: About = {
+    length: block.length + count,
+    firstUid: block.firstUid,
+    lastUid: rows.uid[count - 1] as Uid,
+    unseen: block.unseen + more.unseen,
+    deleted: block.deleted + more.deleted,
+  };
+  return new StoreBlock(about, appended(block.columns, rows, 0, count));
+}
+
+function counted(flagsLow: Uint32Array, count: number): Pick<About, 'unseen' | 'deleted'> {
   let unseen = 0;
   let deleted = 0;
-  for (let i = 0; i < flagsLow.length; i++) {
+  for (let i = 0; i < count; i++) {
     const flags = flagsLow[i] as number;
     if (!(flags & flagBit.seen)) unseen++;
     if (flags & flagBit.deleted) deleted++;
   }
-  const { length } = uid;
-  const firstUid = uid[0] as Uid;
-  const lastUid = uid[length - 1] as Uid;
-  return new StoreBlock({ length, firstUid, lastUid, unseen, deleted }, columns);
+  return { unseen, deleted };
 }

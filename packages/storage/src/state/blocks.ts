@@ -1,7 +1,7 @@
 /** The blocks of a mailbox: finding rows in them, and lists of them with rows more or less. */
 import { BLOCK_SIZE, lowerBound, type UidRanges } from '@mail-server-kit/core';
-import { blockOf, type About, type StoreBlock } from './block.ts';
-import { copyRows, emptyRows, extended, type Columns } from './columns.ts';
+import { blockOf, grownBlock, type About, type StoreBlock } from './block.ts';
+import { copyRows, emptyRows, type Columns } from './columns.ts';
 
 /** Consecutive rows `from` to `end` (excluded) of the block with this index. */
 export interface Span {
@@ -45,11 +45,8 @@ export function appendRows(blocks: readonly StoreBlock[], rows: Columns): StoreB
   let done = 0;
   const last = out.at(-1);
   if (last && last.length < BLOCK_SIZE && count > 0) {
-    const before = last.length;
-    done = Math.min(BLOCK_SIZE - before, count);
-    const filled = extended(last.columns, done);
-    copyRows(filled, before, rows, 0, done);
-    out[out.length - 1] = blockOf(filled);
+    done = Math.min(BLOCK_SIZE - last.length, count);
+    out[out.length - 1] = grownBlock(last, rows, done);
   }
   while (done < count) {
     const part = Math.min(BLOCK_SIZE, count - done);

@@ -41,7 +41,7 @@ export interface Columns {
   readonly place: Float64Array;
   readonly placeOctets: Uint32Array;
   /** The message itself, in a store without a journal. */
-  readonly held?: readonly unknown[];
+  readonly held?: readonly unknown[] | undefined;
 }
 
 /** Rows that are being filled, before anybody sees them. */
@@ -53,18 +53,43 @@ const CHANGING = 16;
 /** Octets of a row in front of its uid. */
 const BEFORE_UID = 36;
 
-/**
- * Two buffers: flags and modseqs change, and must not keep the rest of an old block alive twice. `capacity`: rows that there
- * is room for, so that a block that grows is not copied for each row.
- */
-export function emptyRows(count: number, held: boolean, capacity = count): Rows {
-  const fixed = new ArrayBuffer(capacity * FIXED);
-  const changing = new ArrayBuffer(capacity * CHANGING);
+/** Two buffers: flags and modseqs change, and must not keep the rest of an old block alive twice. */
+export function emptyRows(count: number, held: boolean): Rows {
   const rows = {
-    ...fixedColumns(fixed, capacity, count),
-    ...changingColumns(changing, capacity, count),
+    ...fixedColumns(new ArrayBuffer(count * FIXED), count, count),
+    ...changingColumns(new ArrayBuffer(count * CHANGING), count, count),
   };
   return held ? { ...rows, held: new Array<unknown>(count) } : rows;
+}
+
+/** Rows of messages that arrive one by one are cut from a piece for many: two buffers each would cost more than all else. */
+const PIECE = 256;
+let piece: Rows | undefined;
+let cutFrom = 0;
+
+/** One empty row, on its way to a block. */
+export function emptyRow(held: boolean): Rows {
+  if (!piece || cutFrom === PIECE) {
+    piece = emptyRows(PIECE, false);
+    cutFrom = 0;
+  }
+  const from = cutFrom++;
+  const end = cutFrom;
+  const row: Rows = {
+    uid: piece.uid.subarray(from, end),
+    flagsLow: piece.flagsLow.subarray(from, end),
+    flagsHigh: piece.flagsHigh.subarray(from, end),
+    size: piece.size.subarray(from, end),
+    modSeq: piece.modSeq.subarray(from, end),
+    internalDate: piece.internalDate.subarray(from, end),
+    internalZone: piece.internalZone.subarray(from, end),
+    saveDate: piece.saveDate.subarray(from, end),
+    email: piece.email.subarray(from, end),
+    place: piece.place.subarray(from, end),
+    placeOctets: piece.placeOctets.subarray(from, end),
+  };
+  if (held) row.held = [undefined];
+  return row;
 }
 
 const fixedColumns = (buffer: ArrayBufferLike, capacity: number, count: number) => ({
@@ -83,8 +108,6 @@ const changingColumns = (buffer: ArrayBufferLike, capacity: number, count: numbe
   flagsLow: new Uint32Array(buffer, capacity * 8, count),
   flagsHigh: new Uint32Array(buffer, capacity * 12, count),
 });
-
-const capacityOf = ({ uid }: Columns) => uid.byteOffset / BEFORE_UID;
 
 /** What most blocks have for time zones and for flags above 32. Never written to: only rows of `emptyRows` are filled. */
 const noZones = new Int16Array(BLOCK_SIZE);
@@ -125,33 +148,124 @@ const isZero = (bytes: Uint8Array) => Buffer.compare(bytes, zeros.subarray(0, by
 
 /** The rows with own flags and modseqs; everything else is shared with the old ones. */
 export function withOwnFlags(old: Columns): Rows {
-  const capacity = capacityOf(old);
+  const { uid, modSeq } = old;
+  const capacity = uid.byteOffset / BEFORE_UID;
   const buffer = new ArrayBuffer(capacity * CHANGING);
   // Columns that stand for zeros are not in it, and come last.
-  new Uint8Array(buffer).set(new Uint8Array(old.modSeq.buffer));
-  return { ...(old as Rows), ...changingColumns(buffer, capacity, old.uid.length) };
+  new Uint8Array(buffer).set(new Uint8Array(modSeq.buffer));
+  return { ...viewsOf(old), ...changingColumns(buffer, capacity, uid.length) };
 }
 
 /**
- * The rows with room for `more` behind. They may lie in the same buffers: whoever has the shorter ones does not see
- * them, and only the newest state of a mailbox is ever appended to.
+ * The first rows of those that there is room for. Whoever has fewer of them does not see the rest, so a block that grows by
+ * one message needs neither a copy nor, until somebody looks, a single view.
  */
-export function extended(old: Columns, more: number): Rows {
-  const before = old.uid.length;
-  const count = before + more;
-  const capacity = capacityOf(old);
-  if (count > capacity) {
-    const larger = Math.min(BLOCK_SIZE, Math.max(16, 2 * count));
-    const rows = emptyRows(count, old.held !== undefined, larger);
-    copyRows(rows, 0, old, 0, before);
-    return rows;
+class Growing implements Columns {
+  readonly #views: { -readonly [Name in ColumnName]?: Columns[Name] } = {};
+  #held: readonly unknown[] | undefined;
+
+  constructor(
+    readonly room: Rows,
+    readonly count: number,
+  ) {}
+
+  get uid(): Uint32Array {
+    return (this.#views.uid ??= this.room.uid.subarray(0, this.count));
   }
-  const rows: Rows = {
-    ...fixedColumns(old.uid.buffer, capacity, count),
-    ...changingColumns(old.modSeq.buffer, capacity, count),
+
+  get flagsLow(): Uint32Array {
+    return (this.#views.flagsLow ??= this.room.flagsLow.subarray(0, this.count));
+  }
+
+  get flagsHigh(): Uint32Array {
+    return (this.#views.flagsHigh ??= this.room.flagsHigh.subarray(0, this.count));
+  }
+
+  get size(): Uint32Array {
+    return (this.#views.size ??= this.room.size.subarray(0, this.count));
+  }
+
+  get modSeq(): Float64Array {
+    return (this.#views.modSeq ??= this.room.modSeq.subarray(0, this.count));
+  }
+
+  get internalDate(): Float64Array {
+    return (this.#views.internalDate ??= this.room.internalDate.subarray(0, this.count));
+  }
+
+  get internalZone(): Int16Array {
+    return (this.#views.internalZone ??= this.room.internalZone.subarray(0, this.count));
+  }
+
+  get saveDate(): Float64Array {
+    return (this.#views.saveDate ??= this.room.saveDate.subarray(0, this.count));
+  }
+
+  get email(): Float64Array {
+    return (this.#views.email ??= this.room.email.subarray(0, this.count));
+  }
+
+  get place(): Float64Array {
+    return (this.#views.place ??= this.room.place.subarray(0, this.count));
+  }
+
+  get placeOctets(): Uint32Array {
+    return (this.#views.placeOctets ??= this.room.placeOctets.subarray(0, this.count));
+  }
+
+  get held(): readonly unknown[] | undefined {
+    return (this.#held ??= this.room.held?.slice(0, this.count));
+  }
+}
+
+const viewsOf = (columns: Columns): Rows => ({
+  uid: columns.uid,
+  flagsLow: columns.flagsLow,
+  flagsHigh: columns.flagsHigh,
+  size: columns.size,
+  modSeq: columns.modSeq,
+  internalDate: columns.internalDate,
+  internalZone: columns.internalZone,
+  saveDate: columns.saveDate,
+  email: columns.email,
+  place: columns.place,
+  placeOctets: columns.placeOctets,
+  ...(columns.held && { held: columns.held.slice() }),
+});
+
+/** The rows and those from `from` to `end` (excluded) of `more`. Only the newest state of a mailbox is ever appended to. */
+export function appended(old: Columns, more: Columns, from: number, end: number): Columns {
+  const before = old instanceof Growing ? old.count : old.uid.length;
+  const count = before + end - from;
+  let room = roomOf(old);
+  if (!room || room.uid.length < count) {
+    room = emptyRows(Math.min(BLOCK_SIZE, Math.max(16, 2 * count)), old.held !== undefined);
+    copyRows(room, 0, old, 0, before);
+  }
+  copyRows(room, before, more, from, end);
+  return new Growing(room, count);
+}
+
+/** All that the buffers of some rows have room for. */
+function roomOf(columns: Columns): Rows | undefined {
+  if (columns instanceof Growing) return columns.room;
+  const { uid, modSeq, held } = columns;
+  const capacity = uid.byteOffset / BEFORE_UID;
+  // Columns that stand for zeros have no room.
+  if (uid.buffer.byteLength !== capacity * FIXED) return undefined;
+  if (modSeq.buffer.byteLength !== capacity * CHANGING) return undefined;
+  return {
+    ...fixedColumns(uid.buffer, capacity, capacity),
+    ...changingColumns(modSeq.buffer, capacity, capacity),
+    ...(held && { held: held.slice() }),
   };
-  if (old.held) rows.held = old.held.slice();
-  return rows;
+}
+
+/** Tells a row where its message lies. */
+export function locateRow(columns: Columns, row: number, place: number, octets: number): void {
+  const rows = columns instanceof Growing ? columns.room : columns;
+  rows.place[row] = place;
+  rows.placeOctets[row] = octets;
 }
 
 /** Copies rows `from` to `end` (excluded) of `source` to `target`, beginning at `at`. */
@@ -162,11 +276,29 @@ export function copyRows(
   from: number,
   end: number,
 ): void {
-  for (const name of columnNames) {
-    // All columns have `set` and `subarray` of their own kind, which a union of kinds cannot say.
-    (target[name] as Float64Array).set((source[name] as Float64Array).subarray(from, end), at);
+  if (end - from === 1) copyRow(target, at, source, from);
+  else {
+    for (const name of columnNames) {
+      // All columns have `set` and `subarray` of their own kind, which a union of kinds cannot say.
+      (target[name] as Float64Array).set((source[name] as Float64Array).subarray(from, end), at);
+    }
   }
   if (target.held && source.held) {
     for (let i = from; i < end; i++) target.held[at + i - from] = source.held[i];
   }
+}
+
+/** Messages arrive one by one, and two views for each column would cost more than the rest of it. */
+function copyRow(target: Rows, to: number, source: Columns, from: number): void {
+  target.uid[to] = source.uid[from] as number;
+  target.flagsLow[to] = source.flagsLow[from] as number;
+  target.flagsHigh[to] = source.flagsHigh[from] as number;
+  target.size[to] = source.size[from] as number;
+  target.modSeq[to] = source.modSeq[from] as number;
+  target.internalDate[to] = source.internalDate[from] as number;
+  target.internalZone[to] = source.internalZone[from] as number;
+  target.saveDate[to] = source.saveDate[from] as number;
+  target.email[to] = source.email[from] as number;
+  target.place[to] = source.place[from] as number;
+  target.placeOctets[to] = source.placeOctets[from] as number;
 }

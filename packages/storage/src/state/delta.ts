@@ -14,7 +14,7 @@ import type {
 } from '@mail-server-kit/core';
 import type { StoreBlock } from './block.ts';
 import { blockFor } from './blocks.ts';
-import type { Rows } from './columns.ts';
+import { locateRow, type Rows } from './columns.ts';
 import { withExpunged } from './expunged.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
 import type { FlagChange, Properties, Remembering } from './mailbox.ts';
@@ -253,10 +253,10 @@ function locateRows(blocks: readonly StoreBlock[], rows: Rows): void {
   for (let i = 0; i < rows.uid.length; i++) {
     const uid = rows.uid[i] as number;
     const block = blocks[blockFor(blocks, uid)];
-    const row = block ? lowerBound(block.uid, uid) : 0;
     // A later write of the same commit may have expunged it.
-    if (block?.uid[row] !== uid || (block.place[row] as number) >= 0) continue;
-    block.place[row] = rows.place[i] as number;
-    block.placeOctets[row] = rows.placeOctets[i] as number;
+    if (!block) continue;
+    const row = uid === block.lastUid ? block.length - 1 : lowerBound(block.uid, uid);
+    if (uid !== block.lastUid && block.uid[row] !== uid) continue;
+    locateRow(block.columns, row, rows.place[i] as number, rows.placeOctets[i] as number);
   }
 }

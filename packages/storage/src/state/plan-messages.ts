@@ -17,7 +17,7 @@ import {
 } from '@mail-server-kit/core';
 import type { StoreBlock } from './block.ts';
 import { spans, type Span } from './blocks.ts';
-import { copyRows, emptyRows, type Rows } from './columns.ts';
+import { copyRows, emptyRow, emptyRows, type Rows } from './columns.ts';
 import { LEAST_MS, expungedBefore } from './expunged.ts';
 import { flagBits, mapFlags } from './flag-bits.ts';
 import type { FlagChange, MailboxState } from './mailbox.ts';
@@ -55,7 +55,7 @@ function add(
   const emailId = message.emailId ?? nextEmailId(planning);
   if (message.emailId !== undefined) passEmailId(planning, message.emailId);
   const kept = planning.keep({ emailId, facts: message.facts, size, pieces });
-  const rows = emptyRows(1, planning.materials.holds);
+  const rows = emptyRow(planning.materials.holds);
   rows.uid[0] = uid;
   rows.flagsLow[0] = flags.low;
   rows.flagsHigh[0] = flags.high;
