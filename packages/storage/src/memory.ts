@@ -48,6 +48,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MailStore {
 
 class Memory implements Medium {
   readonly holds = true;
+  readonly sealed = false;
   readonly #stages = new Map<StageId, Pieces>();
   readonly #maxStaged: number;
   #staged = 0;
@@ -93,7 +94,7 @@ class Memory implements Medium {
     return this.#stages.get(id);
   }
 
-  message(block: StoreBlock, row: number): Pieces {
+  message(block: StoreBlock, row: number): Message {
     return block.held?.[row] as Message;
   }
 

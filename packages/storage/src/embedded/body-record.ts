@@ -6,21 +6,36 @@ import { crc32 } from 'node:zlib';
 import { MailError, type EmailId, type Facts } from '@mail-server-kit/core';
 import type { Extent, Message, Pieces, RecordBody } from '../state/pieces.ts';
 import { Packer, Unpacker } from './pack.ts';
+import { AES_256_GCM, PLAIN, isEncrypted } from './pack-section.ts';
+import { FRONT_OCTETS, KEY_OCTETS, sealed, type SealedKind } from './vault/sealer.ts';
+import type { KeyOwner, Vault } from './vault/vault.ts';
 
 /** Of a message record and of a record's value: checksum, version, algorithm, two octets kept free. */
 const HEAD = 8;
 const VERSION = 1;
-/** Not encrypted. */
-const CLEAR = 0;
 
 /** How an extent names its place. */
 const ABSOLUTE = 0;
 /** So many octets before the record that names it: its own commit, whose place is not known while it is packed. */
 const BEFORE = 1;
+/** Added to that: the key of the body follows. */
+const SEALED = 2;
+
+/** Whose a body record is. */
+export interface Owner {
+  readonly account: KeyOwner;
+  /** Undefined: nothing is encrypted. */
+  readonly vault: Vault | undefined;
+}
 
 /** Returns where it begins in `to`. */
-export function packMessage(to: Packer, message: Message, extents: readonly Extent[]): number {
-  const start = begin(to);
+export function packMessage(
+  to: Packer,
+  message: Message,
+  extents: readonly Extent[],
+  owner: Owner,
+): number {
+  const { start, inside } = begin(to, owner);
   const { facts } = message;
   to.text(message.emailId);
   to.u8(facts.ascii ? 1 : 0);
@@ -33,7 +48,7 @@ export function packMessage(to: Packer, message: Message, extents: readonly Exte
   to.text(facts.thread.messageId);
   to.list(facts.thread.references, (reference) => to.text(reference));
   packPieces(to, start, message.size, extents);
-  finish(to, start);
+  finish(to, start, inside, owner, sealed.message);
   return start;
 }
 
@@ -41,57 +56,77 @@ export function packValue(
   to: Packer,
   { value, content }: RecordBody,
   extents: readonly Extent[],
+  owner: Owner,
 ): number {
-  const start = begin(to);
+  const { start, inside } = begin(to, owner);
   to.octets(value);
   to.maybe(content, ({ size }) => packPieces(to, start, size, extents));
-  finish(to, start);
+  finish(to, start, inside, owner, sealed.value);
   return start;
 }
 
-function begin(to: Packer): number {
+/** `inside`: where what is sealed begins. */
+function begin(to: Packer, { account, vault }: Owner): { start: number; inside: number } {
   const start = to.zeros(HEAD);
   to.bytes[start + 4] = VERSION;
-  to.bytes[start + 5] = CLEAR;
-  return start;
+  to.bytes[start + 5] = vault ? AES_256_GCM : PLAIN;
+  if (!vault) return { start, inside: start + HEAD };
+  to.text(account);
+  return { start, inside: to.zeros(FRONT_OCTETS) };
 }
 
-function finish(to: Packer, start: number): void {
+function finish(
+  to: Packer,
+  start: number,
+  inside: number,
+  { account, vault }: Owner,
+  kind: SealedKind,
+): void {
+  vault?.seal(to, inside, account, kind);
   to.u32At(start, crc32(to.bytes.subarray(start + 4)));
 }
 
 function packPieces(to: Packer, start: number, size: number, extents: readonly Extent[]): void {
   to.varint(size);
   to.list(extents, (extent) => {
+    const form = extent.key ? SEALED : 0;
     if (extent.place < 0) {
-      to.u8(BEFORE);
+      to.u8(BEFORE + form);
       to.varint(start + to.elsewhere + extent.place);
     } else {
-      to.u8(ABSOLUTE);
+      to.u8(ABSOLUTE + form);
       to.f64(extent.place);
     }
     to.varint(extent.octets);
     to.u32(extent.crc);
     to.varint(extent.skip);
     to.varint(extent.take);
+    if (extent.key) to.raw(extent.key);
   });
 }
 
-/** @throws MailError CORRUPTION if the checksum is wrong */
-function opened(bytes: Uint8Array): Unpacker {
+/** @throws MailError CORRUPTION, EXPUNGED if the key is destroyed */
+function opened(bytes: Uint8Array, kind: SealedKind, vault: Vault | undefined): Unpacker {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes.length < HEAD || crc32(bytes.subarray(4)) !== view.getUint32(0, true)) {
     throw new MailError('CORRUPTION', 'A stored message is damaged');
   }
-  if (bytes[4] !== VERSION || bytes[5] !== CLEAR) {
+  const algorithm = bytes[5];
+  if (bytes[4] !== VERSION || (algorithm !== PLAIN && algorithm !== AES_256_GCM)) {
     throw new MailError('CORRUPTION', 'A stored message has a form that this version cannot read');
   }
-  return new Unpacker(bytes, HEAD);
+  const from = new Unpacker(bytes, HEAD);
+  if (algorithm === PLAIN) return from;
+  if (!vault) throw isEncrypted();
+  const account = from.text() as KeyOwner;
+  const plain = vault.open(bytes.subarray(from.at), account, kind);
+  if (!plain) throw new MailError('EXPUNGED', 'The account is destroyed');
+  return new Unpacker(plain);
 }
 
 /** `place`: where `bytes` lie in the journal. */
-export function unpackMessage(bytes: Uint8Array, place: number): Message {
-  const from = opened(bytes);
+export function unpackMessage(bytes: Uint8Array, place: number, vault?: Vault): Message {
+  const from = opened(bytes, sealed.message, vault);
   const emailId = from.text() as EmailId;
   const facts = unpackFacts(from);
   return { emailId, facts, ...unpackPieces(from, place) };
@@ -115,8 +150,8 @@ function unpackFacts(from: Unpacker): Facts {
   return { version, envelope, structure, ascii, preview, sort, thread };
 }
 
-export function unpackValue(bytes: Uint8Array, place: number): RecordBody {
-  const from = opened(bytes);
+export function unpackValue(bytes: Uint8Array, place: number, vault?: Vault): RecordBody {
+  const from = opened(bytes, sealed.value, vault);
   const value = new Uint8Array(from.octets());
   const content = from.maybe(() => unpackPieces(from, place));
   return content ? { value, content } : { value };
@@ -125,14 +160,16 @@ export function unpackValue(bytes: Uint8Array, place: number): RecordBody {
 function unpackPieces(from: Unpacker, place: number): Pieces {
   const size = from.varint();
   const pieces = from.list((): Extent => {
-    const at = from.u8() === BEFORE ? place - from.varint() : from.f64();
-    return {
+    const form = from.u8();
+    const at = (form & BEFORE) !== 0 ? place - from.varint() : from.f64();
+    const extent = {
       place: at,
       octets: from.varint(),
       crc: from.u32(),
       skip: from.varint(),
       take: from.varint(),
     };
+    return (form & SEALED) === 0 ? extent : { ...extent, key: from.raw(KEY_OCTETS) };
   });
   return { size, pieces };
 }

@@ -1,5 +1,5 @@
 /** A store on a journal, on any disk: what is there is replayed, what comes is appended. */
-import { MailError, type Clock, type Disk, type Log, type Random } from '@mail-server-kit/core';
+import { MailError, type Clock, type Disk } from '@mail-server-kit/core';
 import { apply, type Rules } from '../state/delta.ts';
 import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
@@ -16,12 +16,13 @@ import { createJournal, cutTornEnd } from './recover.ts';
 import * as scanning from './scan.ts';
 import { damaged, listSegments, type Segment } from './segments.ts';
 import { Stages } from './stages.ts';
+import type { MasterKey } from './vault/master-key.ts';
+import { openVault, settleKeys, type OpenVaultOptions } from './vault/open.ts';
+import type { Vault } from './vault/vault.ts';
 
-export interface EngineOptions {
+export interface EngineOptions extends OpenVaultOptions {
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
   readonly rules: Rules;
   readonly undeleteMs: number;
   readonly segmentOctets: number;
@@ -51,7 +52,7 @@ export interface Base {
 }
 
 /** The last checkpoint of the store with this id, or an empty base. */
-export type FindBase = (store: Uint8Array) => Promise<Base>;
+export type FindBase = (store: Uint8Array, vault: Vault | undefined) => Promise<Base>;
 
 /** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it; NONEXISTENT if it is to be read and is not there */
 export async function openJournalStore(
@@ -60,15 +61,19 @@ export async function openJournalStore(
 ): Promise<JournalStore> {
   const { disk, segmentOctets, random, readOnly = false } = options;
   let segments = listSegments(disk);
+  if (segments.size === 0 && readOnly) {
+    throw new MailError('NONEXISTENT', 'There is no mail store in this directory');
+  }
+  const vault = await openVault([...segments.values()].at(-1)?.header.store, options);
   if (segments.size === 0) {
-    if (readOnly) throw new MailError('NONEXISTENT', 'There is no mail store in this directory');
-    createJournal(disk, segmentOctets, random.bytes(16));
+    createJournal(disk, segmentOctets, vault?.store ?? random.bytes(16));
     segments = listSegments(disk);
   }
   const { store, generation } = ([...segments.values()].at(-1) as Segment).header;
   const seed = seedOf(store);
-  const base = await findBase(store);
-  const scanned = replay(disk, segments, base, seed, options.rules);
+  const base = await findBase(store, vault);
+  const scanned = replay(disk, segments, base, { seed, vault, rules: options.rules });
+  if (vault) settleKeys(vault, base.world, readOnly);
   const ready = readOnly
     ? ([...segments.keys()].at(-1) as number)
     : cutTornEnd(disk, segments, scanned, segmentOctets);
@@ -77,8 +82,9 @@ export async function openJournalStore(
   const capacity = (segments.get(segment) as Segment).octets;
   const tail = { segment, offset, lsn, capacity };
   const journal = new Journal({ link, tail, segmentOctets, seed });
-  const history = historyOf(disk, segments, journal, seed);
-  return new JournalStore(options, { base, link, journal, history, closed: scanned.closed });
+  const history = historyOf(disk, segments, journal, { seed, vault });
+  const { closed } = scanned;
+  return new JournalStore(options, { base, link, journal, history, closed, vault });
 }
 
 export const emptyBase = (): Base => ({
@@ -91,8 +97,7 @@ function replay(
   disk: Disk,
   segments: ReadonlyMap<number, Segment>,
   { world, repeats, position }: Base,
-  seed: number,
-  rules: Rules,
+  { seed, vault, rules }: { seed: number; vault: Vault | undefined; rules: Rules },
 ): scanning.Scanned {
   if (!segments.has(position.segment)) throw damaged(position.segment, 0);
   return scanning.scan(
@@ -106,6 +111,7 @@ function replay(
       const commit = unpackCommit(
         new Unpacker(bytes, RECORD_HEADER + header.bodies),
         header.version,
+        vault,
       );
       const draft = new Draft(world);
       for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules, commit.at);
@@ -121,9 +127,9 @@ function historyOf(
   disk: Disk,
   segments: ReadonlyMap<number, Segment>,
   journal: Journal,
-  seed: number,
+  { seed, vault }: { seed: number; vault: Vault | undefined },
 ): History {
-  const history = new History(disk, seed, () => journal.durable);
+  const history = new History(disk, seed, () => journal.durable, vault);
   for (const [segment, { octets }] of segments) {
     if (segment > journal.end.segment) break;
     const reader = new scanning.SegmentReader(disk, segment, octets);
@@ -143,10 +149,13 @@ interface Parts {
   readonly history: History;
   /** The journal ends with a mark. */
   readonly closed: boolean;
+  readonly vault: Vault | undefined;
 }
 
 export class JournalStore extends StateStore {
   readonly journal: Journal;
+  /** The keys, if the store is encrypted. */
+  readonly vault: Vault | undefined;
   readonly #link: Link;
   readonly #reader: JournalReader;
   readonly #waiting: (() => void)[] = [];
@@ -158,19 +167,20 @@ export class JournalStore extends StateStore {
   /** Called when commits have become durable and visible. */
   onDurable: () => void = () => {};
 
-  constructor(options: EngineOptions, { base, link, journal, history, closed }: Parts) {
+  constructor(options: EngineOptions, { base, link, journal, history, closed, vault }: Parts) {
     const { disk, maxStagedOctets: maxOctets, cacheOctets } = options;
     const reader = new JournalReader(disk, () => journal);
     const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const stages = new Stages({ journal, progress, maxOctets });
+    const stages = new Stages({ journal, progress, maxOctets, sealed: vault !== undefined });
     const close = () => this.#closeJournal();
-    const medium = new JournalMedium({ journal, reader, stages, cacheOctets, close });
+    const medium = new JournalMedium({ journal, reader, stages, cacheOctets, close, vault });
     const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;
     const { lsn } = journal.end;
     const old: StoreOptions['history'] = async (after) => history.after(after);
     super(medium, { clock, log, rules, undeleteMs, world, repeats, lsn, history: old });
     this.journal = journal;
+    this.vault = vault;
     this.#link = link;
     this.#reader = reader;
     this.#marked = closed ? lsn : 0;
@@ -179,6 +189,15 @@ export class JournalStore extends StateStore {
       for (const resolve of this.#waiting.splice(0)) resolve();
       this.onDurable();
     };
+  }
+
+  /**
+   * From now on `next` is the master key of the store. Wrapped keys are written anew, nothing else.
+   * @throws MailError CANNOT if the store is not encrypted; UNAVAILABLE, or whatever `next` throws, if nothing was changed
+   */
+  async rotateMasterKey(next: MasterKey): Promise<void> {
+    if (!this.vault) throw new MailError('CANNOT', 'The mail store is not encrypted');
+    await this.vault.rotate(next);
   }
 
   async #closeJournal(): Promise<void> {

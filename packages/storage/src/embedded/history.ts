@@ -4,6 +4,7 @@ import { changesOf, type Told } from '../state/feed.ts';
 import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, aligned } from './layout.js';
 import { unpackCommit } from './pack-commit.ts';
 import { Unpacker } from './pack.ts';
+import type { Vault } from './vault/vault.ts';
 import { SegmentReader, type JournalRecord } from './scan.ts';
 import { damaged } from './segments.ts';
 
@@ -28,6 +29,7 @@ export class History {
     readonly seed: number,
     /** Everything up to here may be read. */
     readonly durable: () => number,
+    readonly vault: Vault | undefined,
   ) {}
 
   add(segment: number, first: number, octets: number): void {
@@ -78,7 +80,7 @@ export class History {
         }
         at = aligned(at + record.bytes.length);
         if (record.header.type === COMMIT && lsn > after) {
-          told.push(tellOf(record));
+          told.push(tellOf(record, this.vault));
           this.#resume = { lsn, segment, offset: at };
         }
         lsn++;
@@ -90,10 +92,11 @@ export class History {
   }
 }
 
-function tellOf({ header, bytes }: JournalRecord): Told {
+function tellOf({ header, bytes }: JournalRecord, vault: Vault | undefined): Told {
   const { at, deltas } = unpackCommit(
     new Unpacker(bytes, RECORD_HEADER + header.bodies),
     header.version,
+    vault,
   );
   return { lsn: header.lsn, changes: changesOf(deltas, header.lsn, at) };
 }

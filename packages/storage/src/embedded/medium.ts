@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import {
   MailError,
+  type AccountId,
   type EmailId,
   type Facts,
   type Stage,
@@ -21,6 +22,9 @@ import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
 import { settle } from './settle.ts';
 import { INLINE_OCTETS, type Stages } from './stages.ts';
+import { openBody, sealBody } from './vault/body.ts';
+import { TAG_OCTETS } from './vault/sealer.ts';
+import type { KeyOwner, Vault } from './vault/vault.ts';
 
 export interface JournalMediumOptions {
   readonly journal: Journal;
@@ -30,20 +34,29 @@ export interface JournalMediumOptions {
   readonly cacheOctets: number;
   /** After the last commit. */
   readonly close: () => Promise<void>;
+  /** Undefined: nothing is encrypted. */
+  readonly vault: Vault | undefined;
 }
+
+/** What a commit keeps. */
+type Keeping = { readonly account: KeyOwner } & (
+  { readonly message: Message } | { readonly body: RecordBody }
+);
 
 export class JournalMedium implements Medium {
   readonly holds = false;
+  readonly sealed: boolean;
   readonly #options: JournalMediumOptions;
   /** Used again for each commit. */
   readonly #packer = new Packer(65_536);
-  readonly #messages: Cache<number, Message>;
-  readonly #values: Cache<number, RecordBody>;
+  #messages: Cache<number, Message>;
+  #values: Cache<number, RecordBody>;
   /** Of the commit that is being planned. Their rows say so by a place below zero: -1 is the first. */
-  #kept: ({ readonly message: Message } | { readonly body: RecordBody })[] = [];
+  #kept: Keeping[] = [];
 
   constructor(options: JournalMediumOptions) {
     this.#options = options;
+    this.sealed = options.vault !== undefined;
     this.#messages = new Cache(options.cacheOctets / 2);
     this.#values = new Cache(options.cacheOctets / 2);
   }
@@ -67,18 +80,19 @@ export class JournalMedium implements Medium {
     return this.#options.stages.get(id);
   }
 
-  keep(message: Message): Kept {
-    return { place: -this.#kept.push({ message }), octets: 0 };
+  keep(message: Message, account: AccountId): Kept {
+    return { place: -this.#kept.push({ message, account }), octets: 0 };
   }
 
-  keepRecord(body: RecordBody): Kept {
-    return { place: -this.#kept.push({ body }), octets: 0 };
+  keepRecord(body: RecordBody, account: KeyOwner = ''): Kept {
+    return { place: -this.#kept.push({ body, account }), octets: 0 };
   }
 
   message(block: StoreBlock, row: number): Message {
     const size = block.size[row] as number;
     // A small body lies in front of its message record, mostly: one read for both.
-    return this.#message(block, row, size < INLINE_OCTETS ? size : 0);
+    const tag = this.sealed ? TAG_OCTETS : 0;
+    return this.#message(block, row, size < INLINE_OCTETS ? size + tag : 0);
   }
 
   #message(block: StoreBlock, row: number, before: number): Message {
@@ -93,7 +107,7 @@ export class JournalMedium implements Medium {
     const octets = block.placeOctets[row] as number;
     const within = Math.min(before, offsetAt(place) - SEGMENT_HEADER);
     const bytes = this.#options.reader.read(place, octets, within);
-    const message = unpackMessage(bytes, place);
+    const message = unpackMessage(bytes, place, this.#options.vault);
     this.#messages.set(place, message, octets);
     return message;
   }
@@ -105,19 +119,27 @@ export class JournalMedium implements Medium {
   recordBody({ place, octets }: Kept): RecordBody {
     const known = this.#values.get(place);
     if (known) return known;
-    const body = unpackValue(this.#options.reader.read(place, octets), place);
+    const { reader, vault } = this.#options;
+    const body = unpackValue(reader.read(place, octets), place, vault);
     this.#values.set(place, body, octets);
     return body;
   }
 
   async octets(piece: Piece): Promise<Uint8Array> {
-    return piece instanceof Uint8Array ? piece : this.#options.reader.extent(piece);
+    if (piece instanceof Uint8Array) return piece;
+    const { key, octets, skip, take } = piece;
+    const { reader } = this.#options;
+    if (!key) return reader.extent(piece);
+    const bytes = reader.extent({ ...piece, skip: 0, take: octets });
+    return openBody({ key, bytes }, skip, take);
   }
 
   persist(
     planned: Planned,
     done: (error?: MailError) => void,
   ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined {
+    const { journal, vault } = this.#options;
+    if (vault) makeKeys(vault, planned.deltas);
     const packer = this.#packer;
     packer.reset();
     const bodies: Body[] = [];
@@ -126,11 +148,30 @@ export class JournalMedium implements Medium {
     const deltas = settle(planned.deltas, (place, octets) =>
       place < 0 ? (kept[-place - 1] as Kept) : { place, octets },
     );
-    packCommit(packer, { ...planned, deltas });
+    packCommit(packer, { ...planned, deltas }, vault);
     const options = { type: COMMIT, bodies: octets, sync: true, freeing: isFreeing(deltas) };
-    const placed = this.#options.journal.append(partsOf(packer, bodies), options, done);
+    const landed = vault ? this.#destroying(vault, deltas, done) : done;
+    const placed = journal.append(partsOf(packer, bodies), options, landed);
     if (!placed) return undefined;
     return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
+  }
+
+  /** Keys go when it is durable that their accounts are gone, and before anybody is told so. */
+  #destroying(
+    vault: Vault,
+    deltas: readonly Delta[],
+    done: (error?: MailError) => void,
+  ): (error?: MailError) => void {
+    const gone = deltas.flatMap((delta) => (delta.kind === 'accountGone' ? [delta.account] : []));
+    if (gone.length === 0) return done;
+    return (error) => {
+      if (!error) {
+        vault.destroy(gone);
+        this.#messages = new Cache(this.#options.cacheOctets / 2);
+        this.#values = new Cache(this.#options.cacheOctets / 2);
+      }
+      done(error);
+    };
   }
 
   /**
@@ -139,6 +180,7 @@ export class JournalMedium implements Medium {
    * offset in that, for where it will lie is decided when its length is known.
    */
   #packKept(packer: Packer, bodies: Body[]): Kept[] {
+    const { vault } = this.#options;
     packer.elsewhere = RECORD_HEADER;
     const stored = new Map<Uint8Array, Extent>();
     const extents = ({ pieces }: Pieces) =>
@@ -146,27 +188,41 @@ export class JournalMedium implements Medium {
         if (!(piece instanceof Uint8Array)) return piece;
         let extent = stored.get(piece);
         if (!extent) {
-          const octets = piece.length;
+          const body = vault ? sealBody(piece) : { bytes: piece };
+          const { bytes } = body;
+          const octets = bytes.length;
           const place = -(packer.elsewhere + packer.length);
-          const crc = crc32(piece);
-          bodies.push({ bytes: piece, crc, at: packer.length });
+          const crc = crc32(bytes);
+          bodies.push({ bytes, crc, at: packer.length });
           packer.elsewhere += octets;
-          extent = { place, octets, crc, skip: 0, take: octets };
+          extent = { place, octets, crc, skip: 0, take: piece.length };
+          if ('key' in body) extent = { ...extent, key: body.key };
           stored.set(piece, extent);
         }
         return extent;
       });
     return this.#kept.map((each) => {
-      const start =
-        'message' in each
-          ? packMessage(packer, each.message, extents(each.message))
-          : packValue(packer, each.body, each.body.content ? extents(each.body.content) : []);
+      const owner = { account: each.account, vault };
+      let start: number;
+      if ('message' in each) {
+        start = packMessage(packer, each.message, extents(each.message), owner);
+      } else {
+        const { content } = each.body;
+        start = packValue(packer, each.body, content ? extents(content) : [], owner);
+      }
       return { place: -(start + packer.elsewhere), octets: packer.length - start };
     });
   }
 
   close(): Promise<void> {
     return this.#options.close();
+  }
+}
+
+/** An account's key is on the disk before anything that it seals. @throws MailError UNAVAILABLE */
+function makeKeys(vault: Vault, deltas: readonly Delta[]): void {
+  for (const delta of deltas) {
+    if (delta.kind === 'account') vault.create(delta.account);
   }
 }
 

@@ -16,6 +16,7 @@ import {
 } from './pack-state.ts';
 import { packSection, unpackSection } from './pack-section.ts';
 import { UnpackError, type Packer, type Unpacker } from './pack.ts';
+import type { Vault } from './vault/vault.ts';
 
 export interface CommitRecord {
   readonly at: number;
@@ -39,6 +40,7 @@ const codes = {
   expunge: 10,
   record: 11,
   recordGone: 12,
+  floor: 15,
 } as const satisfies Record<Delta['kind'], number>;
 
 /** Two of them, when what goes can be brought back: with the time at the end. */
@@ -58,7 +60,9 @@ const codeOf = (delta: Delta): number =>
 const HAS_ID = 1;
 const HAS_COUNTERS = 2;
 
-export function packCommit(to: Packer, { at, id, results, deltas }: CommitRecord): void {
+export function packCommit(to: Packer, commit: CommitRecord, vault?: Vault): void {
+  const { at, id, results } = commit;
+  const deltas = vault ? [...commit.deltas, ...floorsOf(commit.deltas)] : commit.deltas;
   const [first] = deltas;
   // They belong to no account and say nothing of one, and nearly every commit has them: so they are no section.
   const counters = first?.kind === 'counters' ? first : undefined;
@@ -69,15 +73,27 @@ export function packCommit(to: Packer, { at, id, results, deltas }: CommitRecord
   if (id !== undefined && sections.length === 0) sections.push({ account: '', from: 0, end: 0 });
   to.varint(sections.length);
   sections.forEach(({ account, from, end }, index) => {
-    packSection(to, account, () => {
+    const pack = () => {
       if (index === 0 && id !== undefined) {
         to.text(id);
         to.text(JSON.stringify(results));
       }
       to.varint(end - from);
       for (let i = from; i < end; i++) packDelta(to, deltas[i] as Delta);
-    });
+    };
+    packSection(to, account, pack, vault);
   });
+}
+
+/** What has to outlive the keys of the accounts that had the records. */
+function floorsOf(deltas: readonly Delta[]): Delta[] {
+  const floors = new Map<string, number>();
+  for (const delta of deltas) {
+    if (delta.kind !== 'recordGone' || delta.account === undefined) continue;
+    const { space, version } = delta;
+    floors.set(space, Math.max(version, floors.get(space) ?? 0));
+  }
+  return [...floors].map(([space, version]) => ({ kind: 'floor', space, version }));
 }
 
 interface SectionOf {
@@ -104,6 +120,7 @@ function ownerOf(delta: Delta): AccountId | '' {
   switch (delta.kind) {
     case 'counters':
     case 'accountGone':
+    case 'floor':
       return '';
     case 'record':
       return delta.record.account ?? '';
@@ -114,9 +131,12 @@ function ownerOf(delta: Delta): AccountId | '' {
   }
 }
 
-/** `version`: of the payload's form, from the record's header. */
-export function unpackCommit(from: Unpacker, version: number): CommitRecord {
-  return version === 1 ? unpackFirstForm(from) : unpackSecondForm(from);
+/**
+ * `version`: of the payload's form, from the record's header. What belongs to accounts whose keys are destroyed is not in it.
+ * @throws MailError CORRUPTION, CANNOT
+ */
+export function unpackCommit(from: Unpacker, version: number, vault?: Vault): CommitRecord {
+  return version === 1 ? unpackFirstForm(from) : unpackSecondForm(from, vault);
 }
 
 /** One list of changes, without sections. */
@@ -126,14 +146,15 @@ function unpackFirstForm(from: Unpacker): CommitRecord {
   return { at, results: [], ...known, deltas: from.list(() => unpackDelta(from, 1)) };
 }
 
-function unpackSecondForm(from: Unpacker): CommitRecord {
+function unpackSecondForm(from: Unpacker, vault: Vault | undefined): CommitRecord {
   const at = from.f64();
   const has = from.u8();
   const deltas: Delta[] = has & HAS_COUNTERS ? [unpackCounters(from)] : [];
   let known: ReturnType<typeof unpackRepeat> | undefined;
   const sections = from.varint();
   for (let index = 0; index < sections; index++) {
-    const { inside } = unpackSection(from);
+    const { inside } = unpackSection(from, vault);
+    if (!inside) continue;
     if (index === 0 && has & HAS_ID) known = unpackRepeat(inside);
     for (let left = inside.varint(); left > 0; left--) deltas.push(unpackDelta(inside, 2));
   }
@@ -216,6 +237,10 @@ function packDelta(to: Packer, delta: Delta): void {
       to.varint(delta.version);
       to.maybe(delta.account, (account) => to.text(account));
       return;
+    case 'floor':
+      to.text(delta.space);
+      to.varint(delta.version);
+      return;
   }
 }
 
@@ -278,6 +303,8 @@ function unpackDelta(from: Unpacker, version: number): Delta {
       const owner = from.maybe(account);
       return owner === undefined ? gone : { ...gone, account: owner };
     }
+    case 'floor':
+      return { kind, space: from.text(), version: from.varint() };
     case undefined:
       throw new UnpackError('unknown kind of change');
   }

@@ -8,6 +8,7 @@ import { MailError, isMailError, type Clock, type MailStore } from '@mail-server
 import { openJournalStore, type EngineOptions, type JournalStore } from './engine.ts';
 import type { Done, Link } from './link.ts';
 import { nodeDisk } from './node-disk.js';
+import { keyDisksOf } from './vault/open.ts';
 
 /** How often it is read again because its owner was writing, or compacting, just where it was read. */
 const ATTEMPTS = 20;
@@ -25,6 +26,7 @@ export async function openReadOnly(
     throw new MailError('NONEXISTENT', `There is no mail store in ${directory}`);
   }
   const disk = nodeDisk(journal);
+  const keyDisks = keyDisksOf(directory, false);
   const clock = withoutTimers(options.clock);
   let before = '';
   for (let attempt = 1; ; attempt++) {
@@ -33,6 +35,7 @@ export async function openReadOnly(
         ...options,
         clock,
         disk,
+        keyDisks,
         link: () => new NoLink(),
         readOnly: true,
       });

@@ -5,6 +5,7 @@ import { CHUNK_OCTETS, collect, type StagingOptions } from '../staging.ts';
 import type { Piece, Pieces } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
 import { CHUNK, RECORD_HEADER } from './layout.js';
+import { sealBody } from './vault/body.ts';
 
 /** A stage smaller than this needs no record of its own. */
 export const INLINE_OCTETS = 65_536;
@@ -17,6 +18,8 @@ export interface StagesOptions {
   /** Resolves when the writer has got further. */
   readonly progress: () => Promise<void>;
   readonly maxOctets: number;
+  /** Chunks are encrypted. */
+  readonly sealed: boolean;
 }
 
 export class Stages {
@@ -64,16 +67,18 @@ export class Stages {
 
   async #write(chunk: Uint8Array): Promise<Piece> {
     const { journal, progress } = this.#options;
-    const octets = chunk.length;
-    const crc = crc32(chunk);
-    const parts = [{ bytes: chunk, crc }];
+    const body = this.#options.sealed ? sealBody(chunk) : { bytes: chunk };
+    const octets = body.bytes.length;
+    const crc = crc32(body.bytes);
+    const parts = [{ bytes: body.bytes, crc }];
     for (;;) {
       if (journal.backlog < BACKLOG) {
         // Not synced: the commit that names it will be.
         const placed = journal.append(parts, { type: CHUNK, sync: false }, () => {});
         if (placed) {
           const place = placed.place + RECORD_HEADER;
-          return { place, octets, crc, skip: 0, take: octets };
+          const extent = { place, octets, crc, skip: 0, take: chunk.length };
+          return 'key' in body ? { ...extent, key: body.key } : extent;
         }
       }
       await progress();

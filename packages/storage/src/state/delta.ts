@@ -72,6 +72,8 @@ export type Delta =
       readonly version: number;
       readonly account?: AccountId;
     }
+  /** New records of the space have higher versions: what a deleted one of a destroyed account leaves behind. */
+  | { readonly kind: 'floor'; readonly space: string; readonly version: number }
   | {
       readonly kind: 'counters';
       readonly uidValidity: number;
@@ -100,7 +102,8 @@ export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): voi
       return;
     }
     case 'accountGone': {
-      const account = draft.account(delta.account) as AccountState;
+      // Nothing of it may have been read: its key can be gone already.
+      const account = draft.account(delta.account) ?? newAccount(delta.account);
       for (const id of account.mailboxes.values()) draft.setMailbox(id, undefined);
       for (const id of draft.hiddenOf(account.id)) draft.setMailbox(id, undefined);
       draft.setAccount({ ...newAccount(account.id), destroyed: true, modSeq: account.modSeq });
@@ -176,7 +179,10 @@ export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): voi
     }
     case 'recordGone':
       charge(draft, draft.record(delta.space, delta.key), -1);
-      draft.setRecord(delta.space, delta.key, goneRecord(delta.version));
+      draft.setRecord(delta.space, delta.key, goneRecord(delta.version, delta.account));
+      return;
+    case 'floor':
+      draft.raiseFloor(delta.space, delta.version);
       return;
   }
 }

@@ -64,6 +64,7 @@ export function changesOf(deltas: readonly Delta[], lsn: number, at: number): Ch
         break;
       }
       case 'counters':
+      case 'floor':
         break;
     }
   }

@@ -9,6 +9,8 @@ export interface Extent {
   readonly crc: number;
   readonly skip: number;
   readonly take: number;
+  /** `octets` are encrypted with it, and `skip` and `take` count what they stand for. */
+  readonly key?: Uint8Array;
 }
 
 /** Octets at hand, or where they are. */

@@ -7,6 +7,7 @@ import {
   intersect,
   isExpungedMailbox,
   subtract,
+  type AccountId,
   type EmailId,
   type MailboxId,
   type ModSeq,
@@ -54,7 +55,8 @@ function add(
   const modSeq = planning.nextModSeq(mailbox.account);
   const emailId = message.emailId ?? nextEmailId(planning);
   if (message.emailId !== undefined) passEmailId(planning, message.emailId);
-  const kept = planning.keep({ emailId, facts: message.facts, size, pieces });
+  const { facts } = message;
+  const kept = planning.keep({ emailId, facts, size, pieces }, mailbox.account);
   const rows = emptyRow(planning.materials.holds);
   rows.uid[0] = uid;
   rows.flagsLow[0] = flags.low;
@@ -169,6 +171,9 @@ export function transfer(
   const first = uidsFor(target, count);
   const modSeq = planning.nextModSeq(target.account);
   const { rows, from } = gather(source, found, count, planning.materials.holds);
+  if (planning.materials.sealed && source.account !== target.account) {
+    keepAgain(planning, source, found, rows, target.account);
+  }
   const flagNames = mapFlags(source.flagNames, target.flagNames, rows);
   for (let i = 0; i < count; i++) rows.uid[i] = first + i;
   rows.modSeq.fill(modSeq);
@@ -216,6 +221,26 @@ function gather(
     at += end - from;
   }
   return { rows, from: ascending(rows.uid) };
+}
+
+/** So that the messages stay when the account that they come from is destroyed with its key. */
+function keepAgain(
+  planning: Planning,
+  source: MailboxState,
+  found: readonly Span[],
+  rows: Rows,
+  account: AccountId,
+): void {
+  let at = 0;
+  for (const { block, from, end } of found) {
+    for (let i = from; i < end; i++) {
+      const message = planning.materials.message(source.blocks[block] as StoreBlock, i);
+      const kept = planning.keep(message, account);
+      rows.place[at] = kept.place;
+      rows.placeOctets[at] = kept.octets;
+      at++;
+    }
+  }
 }
 
 export function expunge(planning: Planning, write: WriteOf<'expunge'>): WriteResult {

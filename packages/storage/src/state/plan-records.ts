@@ -21,7 +21,9 @@ export function put(planning: Planning, write: WriteOf<'putRecord'>): WriteResul
     planning.charge(account, { octets: octets - had });
   }
   const version = (before?.version ?? 0) + 1;
-  const kept = planning.materials.keepRecord({ value, ...(content ? { content } : {}) });
+  // That it is taken away is for the account to know that had it: it must not come back when the new one is destroyed.
+  if (before && !before.gone && before.account !== account) erase(planning, space, key, before);
+  const kept = planning.materials.keepRecord({ value, ...(content ? { content } : {}) }, account);
   const record: RecordState = {
     ...{ version, gone: false, kept, octets },
     ...(content ? { size: content.size } : {}),

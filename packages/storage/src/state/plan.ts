@@ -37,9 +37,13 @@ export interface Materials {
   begin(): void;
   stage(id: StageId): Pieces | undefined;
   /** @throws MailError CORRUPTION */
-  message(block: StoreBlock, row: number): Pieces;
-  keep(message: Message): Kept;
-  keepRecord(body: RecordBody): Kept;
+  message(block: StoreBlock, row: number): Message;
+  /** For a mailbox of `account`. */
+  keep(message: Message, account: AccountId): Kept;
+  /** `account`: whose record it is. */
+  keepRecord(body: RecordBody, account: AccountId | undefined): Kept;
+  /** What is kept for one account cannot be read for another one: a copy has to be kept again. */
+  readonly sealed: boolean;
   /** `keep` hands back the message itself, which stays in memory. */
   readonly holds: boolean;
 }
@@ -93,8 +97,8 @@ export class Planning {
     return (this.account(id).modSeq + 1) as ModSeq;
   }
 
-  keep(message: Message): Kept {
-    const kept = this.materials.keep(message);
+  keep(message: Message, account: AccountId): Kept {
+    const kept = this.materials.keep(message, account);
     this.#added.add(kept.held);
     return kept;
   }

@@ -65,8 +65,13 @@ export class Space {
   readonly gone = new Map<string, number>();
   floor = 0;
 
-  remember(key: string, version: number): void {
+  /** `account`: whose it was. Its keys are not remembered, only how far they had come: they are to vanish with it. */
+  remember(key: string, version: number, account?: AccountId): void {
     this.gone.delete(key);
+    if (account !== undefined) {
+      this.floor = Math.max(this.floor, version);
+      return;
+    }
     this.gone.set(key, version);
     if (this.gone.size <= REMEMBERED) return;
     const [oldest, at] = this.gone.entries().next().value as [string, number];
@@ -113,6 +118,7 @@ export class Draft {
   readonly #accounts = new Map<AccountId, AccountState>();
   readonly #mailboxes = new Map<MailboxId, MailboxState | undefined>();
   readonly #records = new Map<string, Map<string, RecordState>>();
+  readonly #floors = new Map<string, number>();
   #counters: Counters;
 
   constructor(readonly world: World) {
@@ -166,6 +172,10 @@ export class Draft {
     for (const id of new Set([...this.world.hidden, ...this.#mailboxes.keys()])) {
       if (isExpungedMailbox(id) && this.mailbox(id)?.account === account) yield id;
     }
+  }
+
+  raiseFloor(space: string, version: number): void {
+    this.#floors.set(space, Math.max(version, this.#floors.get(space) ?? 0));
   }
 
   /** Records that an account owns. Looks at all of them: it happens when an account is destroyed. */
@@ -223,10 +233,17 @@ export class Draft {
             if (cell.head !== record) return;
             space.cells.delete(key);
             space.keys.delete(key);
-            space.remember(key, record.version);
+            space.remember(key, record.version, record.account);
           });
         }
       }
+    }
+    for (const [name, version] of this.#floors) {
+      steps.push(() => {
+        const space = spaceOf(world, name);
+        space.floor = Math.max(space.floor, version);
+        world.dirty?.spaces.add(name);
+      });
     }
     return () => {
       for (const step of steps) step();
@@ -234,11 +251,12 @@ export class Draft {
   }
 }
 
-export const goneRecord = (version: number): RecordState => ({
+export const goneRecord = (version: number, account?: AccountId): RecordState => ({
   version,
   gone: true,
   kept: { place: 0, octets: 0 },
   octets: 0,
+  ...(account === undefined ? {} : { account }),
 });
 
 function cellOf<K, T>(cells: Map<K, Cell<T>>, key: K): Cell<T> {
