@@ -28,4 +28,14 @@ export {
   type SearchText,
   type SearchTextOptions,
 } from './search-text.ts';
-export { matches, searchByReading, sentDay, type Known } from './search.ts';
+export {
+  decide,
+  matches,
+  searchByReading,
+  sentDay,
+  wantedInField,
+  wantedText,
+  type Known,
+  type Readable,
+  type Wanted,
+} from './search.ts';

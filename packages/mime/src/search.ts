@@ -75,12 +75,25 @@ export function matches(query: Query, known: Required<Omit<Known, 'header'>>): b
   return decide(query, known) ?? false;
 }
 
+/** What is looked for in the folded texts of a message, and in its folded header fields. */
+export interface Wanted {
+  readonly inBody: string;
+  readonly inField: string;
+}
+
+export function wantedText(string: string): Wanted {
+  const inBody = foldText(string.replaceAll('\r\n', '\n'));
+  return { inBody, inField: oneSpace(inBody) };
+}
+
+/** The same for one field. */
+export const wantedInField = (contains: string): string => oneSpace(foldText(contains));
+
 /** BODY looks at the texts, TEXT at all header fields too. No match goes from one field or part into the next. */
 function containsText(text: SearchText, string: string, where: 'body' | 'text'): boolean {
-  const wanted = foldText(string.replaceAll('\r\n', '\n'));
+  const { inBody: wanted, inField } = wantedText(string);
   if (text.body.some((part) => part.includes(wanted))) return true;
   if (where === 'body') return wanted === '';
-  const inField = oneSpace(wanted);
   const holds = ({ name, value }: SearchField) =>
     value.includes(inField) || `${foldText(name)}: ${value}`.includes(inField);
   return wanted === '' || text.header.some(holds) || text.partHeaders.some(holds);
@@ -91,7 +104,7 @@ function hasField(
   { header, contains }: { header: string; contains: string },
 ): boolean | undefined {
   const name = header.toLowerCase();
-  const wanted = oneSpace(foldText(contains));
+  const wanted = wantedInField(contains);
   return fields?.some((field) => field.name === name && field.value.includes(wanted));
 }
 
@@ -142,13 +155,16 @@ const needsBody = (query: Query): boolean => {
   return 'not' in query ? needsBody(query.not) : 'text' in query;
 };
 
+/** What of a store is needed. */
+export type Readable = Pick<MailStore, 'fetch' | 'read'>;
+
 /**
  * The uids of `among` (default: of the whole mailbox) whose messages match. A message that vanishes meanwhile does not.
  * Reads one message at a time.
  * @throws MailError CORRUPTION, UNAVAILABLE
  */
 export async function searchByReading(
-  store: MailStore,
+  store: Readable,
   snapshot: MailboxSnapshot,
   query: Query,
   among?: UidRanges,
@@ -171,7 +187,7 @@ const wholeMailbox = ({ blocks }: MailboxSnapshot): UidRanges => {
 };
 
 async function matchesRow(
-  store: MailStore,
+  store: Readable,
   snapshot: MailboxSnapshot,
   query: Query,
   parts: ReadonlySet<Part>,
