@@ -4,3 +4,4 @@ export {
   type EmbeddedStore,
   type EmbeddedStoreOptions,
 } from './embedded/store.ts';
+export type { SearchIndex, SearchOptions, SearchStats } from './search/index.ts';

@@ -10,6 +10,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { AccountId, MailStore, MailboxId, WriteResult } from '@mail-server-kit/core';
+import { searchByReading } from '@mail-server-kit/mime';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { all, collect, flagsOf, rowsOf, uidsOf } from './contract/given.ts';
@@ -40,10 +41,14 @@ beforeAll(async () => {
   await build({
     entryPoints: {
       'kill-child': fileURLToPath(new URL('./fixtures/kill-child.ts', import.meta.url)),
+      'search-thread': fileURLToPath(new URL('./search/thread.ts', import.meta.url)),
     },
     ...{ bundle: true, platform: 'node', format: 'esm', outdir: program },
-    ...{ outExtension: { '.js': '.mjs' }, external: ['classic-level'] },
-    conditions: ['@mail-server-kit/source'],
+    ...{ external: ['classic-level'], conditions: ['@mail-server-kit/source'] },
+    // CommonJS among what is bundled asks for modules of Node.
+    banner: {
+      js: `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`,
+    },
   });
   // The journal thread is plain JavaScript, found beside whoever starts it.
   const embedded = fileURLToPath(new URL('./embedded', import.meta.url));
@@ -69,7 +74,7 @@ type Line =
 async function runAndKill(round: number, afterMs: number): Promise<Line[]> {
   const child = spawn(
     process.execPath,
-    [path.join(program, 'kill-child.mjs'), directory, String(seed + round)],
+    [path.join(program, 'kill-child.js'), directory, String(seed + round)],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   const lines: Line[] = [];
@@ -109,6 +114,7 @@ describe('EmbeddedStore, killed with SIGKILL', () => {
           }
         }
         await verify(boxes, open);
+        if (round % 10 === 9) await verifySearch(boxes.inbox);
       }
       assert.ok(acknowledged > rounds, `only ${acknowledged} commits were acknowledged`);
     },
@@ -164,6 +170,19 @@ describe('EmbeddedStore, killed with SIGKILL', () => {
         assert.equal(uidValidity, before.uidValidity);
         highest.set(id, { uidNext, modSeq: highestModSeq, uidValidity });
       }
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** The index of the dead processes is used as they left it. */
+  async function verifySearch(mailbox: MailboxId): Promise<void> {
+    const store = await openEmbeddedStore(directory, options);
+    try {
+      const snapshot = await store.open(mailbox);
+      const query = { text: `-${snapshot.messages % 10}`, in: 'text' } as const;
+      const found = await store.search?.(snapshot, query);
+      assert.deepEqual(found, await searchByReading(store, snapshot, query));
     } finally {
       await store.close();
     }

@@ -15,6 +15,7 @@ import {
   type MailStore,
   type Random,
 } from '@mail-server-kit/core';
+import type { SearchIndex, SearchOptions } from '../search/index.ts';
 import { checkUndeleteMs } from '../state/expunged.ts';
 import { VANISHED_MS, VANISHED_RANGES } from '../state/mailbox.ts';
 import {
@@ -27,6 +28,7 @@ import { Index } from './index-store.ts';
 import { lockDirectory } from './lock.ts';
 import { nodeDisk } from './node-disk.js';
 import { openReadOnly } from './read-only.ts';
+import { attachSearch } from './search.ts';
 import { ThreadLink } from './thread-link.ts';
 
 export interface EmbeddedStoreOptions {
@@ -49,6 +51,8 @@ export interface EmbeddedStoreOptions {
   readonly checkpointOctets?: number;
   /** Also after so many milliseconds. Default 60,000. */
   readonly checkpointMs?: number;
+  /** The index for SEARCH, in `search` beside the journal; it may be deleted. False: messages are read instead. */
+  readonly search?: SearchOptions | false;
   /**
    * Nothing is written, no lock is taken: to look at a store beside the process that owns it, as it is at that moment, or at
    * a copy. Commits fail with UNAVAILABLE. The whole journal is read, for the index has one owner. Default false.
@@ -60,7 +64,10 @@ export interface EmbeddedStoreOptions {
 }
 
 /** A MailStore in a directory of its own. */
-export type EmbeddedStore = MailStore;
+export interface EmbeddedStore extends MailStore {
+  /** Not there with `search: false`, and when it is only read. */
+  readonly searchIndex?: SearchIndex;
+}
 
 const MIB = 1_048_576;
 
@@ -84,7 +91,11 @@ export async function openEmbeddedStore(
     const link = (about: LinkOptions) =>
       (thread = new ThreadLink({ ...about, directory: journal }, engine.log));
     const disk = nodeDisk(journal);
-    const store = await openJournalStore({ ...engine, disk, link }, (id) => index.load(id));
+    let id: Uint8Array = new Uint8Array(16);
+    const store = await openJournalStore({ ...engine, disk, link }, (of) => {
+      id = of;
+      return index.load(of);
+    });
     await running(thread);
     keepCheckpoints(store, index, {
       octets: options.checkpointOctets ?? 64 * MIB,
@@ -92,7 +103,9 @@ export async function openEmbeddedStore(
       clock: engine.clock,
     });
     store.afterClose = async () => unlock();
-    return store;
+    if (options.search === false) return store;
+    const { clock, log } = engine;
+    return attachSearch(store, { directory, id, search: options.search ?? {}, clock, log });
   } catch (error) {
     await thread?.close();
     await index.close().catch(() => {});

@@ -1,0 +1,63 @@
+/** Messages into the index of an account. */
+import { isMailError, type Facts, type Uid, type UidRanges } from '@mail-server-kit/core';
+import { FACTS_VERSION, factsOf, searchText, sentDay } from '@mail-server-kit/mime';
+import { toDocument } from './document.ts';
+import { listed, type Listed } from './entry.ts';
+import type { Messages } from './messages.ts';
+
+/** Documents and octets of their texts that are written at once. */
+const GROUP = 64;
+const GROUP_OCTETS = 1_048_576;
+
+export interface Build {
+  readonly messages: Messages;
+  /** Of what is to be added; one place is added once. */
+  readonly places: ReadonlyMap<number, number>;
+  write(documents: readonly Listed[]): Promise<void>;
+  /** Called after each group of messages; pauses. */
+  turn(): Promise<void>;
+  unreadable(uid: number, error: unknown): void;
+}
+
+/** Adds messages by their uids. One that is gone or cannot be read is left out: whoever searches reads it. */
+export async function build(
+  { messages, places, write, turn, unreadable }: Build,
+  uids: UidRanges,
+): Promise<void> {
+  let group: Listed[] = [];
+  let octets = 0;
+  const flush = async () => {
+    if (group.length > 0) await write(group);
+    group = [];
+    octets = 0;
+    await turn();
+  };
+  for await (const rows of messages.fetch(undefined, uids, ['envelope', 'ids'])) {
+    for (const row of rows) {
+      const place = places.get(row.uid);
+      if (place === undefined) continue;
+      try {
+        const document = toDocument(await searchText(messages.read(sourceOf(row.uid))));
+        const { envelope } = await factsFor(messages, row);
+        const { emailId = '' } = row;
+        group.push(
+          listed(document, { place, emailId, sentDay: envelope ? sentDay(envelope) : null }),
+        );
+        octets += document.header.length + document.rest.length;
+      } catch (error) {
+        if (!isMailError(error, 'EXPUNGED', 'NONEXISTENT')) unreadable(row.uid, error);
+      }
+      if (group.length === GROUP || octets >= GROUP_OCTETS) await flush();
+    }
+  }
+  await flush();
+}
+
+const sourceOf = (uid: Uid) => ({ uid }) as never;
+
+/** As they are, if this version of package mime made them. */
+const factsFor = async (
+  messages: Messages,
+  { uid, facts }: { readonly uid: Uid; readonly facts: Partial<Facts> },
+): Promise<Partial<Facts>> =>
+  facts.version === FACTS_VERSION ? facts : factsOf(messages.read(sourceOf(uid)));
