@@ -5,7 +5,7 @@ import type { ImapLimits } from './limits.ts';
 import type { Respond } from './respond.ts';
 import type { Session, State } from './session.ts';
 import type { Upload } from './upload.ts';
-import type { View } from './view.ts';
+import type { Report, View } from './view.ts';
 import type { Reader } from './wire/reader.ts';
 
 /** What parsing may look at: the tables, never the session. */
@@ -47,7 +47,7 @@ export interface Call<S extends State, Args> {
   /** The literal at which a command with `streams` begins to run. */
   readonly upload: Upload | undefined;
   /** Tells the client what has changed, EXPUNGE only where the command allows it. Happens after each command by itself. */
-  report(options?: { spare?: (uid: number) => boolean }): Promise<void>;
+  report(options?: Pick<Report, 'spare'>): Promise<void>;
 }
 
 /** The text of the tagged OK, with a response code if there is one; undefined: `NAME completed`. */

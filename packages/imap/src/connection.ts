@@ -14,7 +14,7 @@ import { Respond } from './respond.ts';
 import { secured } from './secure.ts';
 import { inState, type Peer, type Session, type Wiring } from './session.ts';
 import type { Upload } from './upload.ts';
-import type { View } from './view.ts';
+import type { Report, View } from './view.ts';
 import { Closed, Input } from './wire/input.ts';
 import { Fatal, Problem } from './wire/problem.ts';
 import { Reader, type ReaderOptions } from './wire/reader.ts';
@@ -276,12 +276,8 @@ export class Connection implements Talk {
       throw no('READ-ONLY', 'The mailbox was opened with EXAMINE');
     }
     const expunges = uid || !command.holdsNumbers;
-    const report = async (spare?: (uid: number) => boolean): Promise<void> => {
-      await session.view?.report(this.#respond, session.wording, {
-        expunges,
-        uid,
-        ...(spare && { spare: (rows) => spare(rows.uid) }),
-      });
+    const report = async (options?: Pick<Report, 'spare'>): Promise<void> => {
+      await session.view?.report(this.#respond, session.wording, { ...options, expunges, uid });
     };
     // A command works on the mailbox as it is when it begins, but the numbers in its arguments are those of before.
     if (command.state === 'selected') await this.#lookFirst();
@@ -294,7 +290,7 @@ export class Connection implements Talk {
         respond: this.#respond,
         talk: this,
         upload,
-        report: ({ spare } = {}) => report(spare),
+        report,
       });
     } catch (error) {
       // What has changed meanwhile is told in any case, before the tagged response.

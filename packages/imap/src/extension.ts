@@ -13,12 +13,13 @@ import type {
   Write,
 } from '@mail-server-kit/core';
 import type { PartTree } from '@mail-server-kit/mime';
+import type { Column } from './columns.ts';
 import type { Call, Command, Parsing } from './command.ts';
 import type { ListEntry } from './list-entry.ts';
 import type { Respond } from './respond.ts';
 import type { Rows } from './rows.ts';
 import type { Session } from './session.ts';
-import type { BesideFlags, View } from './view.ts';
+import type { View } from './view.ts';
 import type { Reader, SequenceSet } from './wire/reader.ts';
 
 export interface Extension {
@@ -67,8 +68,8 @@ export interface FetchPart {
   readonly parts?: readonly Part[];
   /** Showing it sets \Seen (RFC 9051 section 6.4.5, BODY[<section>]). */
   readonly setsSeen?: boolean;
-  /** It shows what this shows beside FLAGS, so that it is not shown twice. */
-  readonly shows?: BesideFlags;
+  /** It shows this column and nothing else. */
+  readonly column?: Column;
   /** Synchronous unless octets of the message are needed. */
   write(message: FetchMessage): Promise<void> | void;
 }

@@ -1,5 +1,5 @@
 /** Flags as ready bytes. Most messages of a mailbox share a few combinations, so each is made once. */
-import { MAX_FLAGS, systemFlags, type Block, type MailboxSnapshot } from '@mail-server-kit/core';
+import { MAX_FLAGS, systemFlags, type MailboxSnapshot } from '@mail-server-kit/core';
 
 /** Combinations kept for one view. */
 const KEPT = 1000;
@@ -9,9 +9,7 @@ export class FlagTexts {
   readonly #recent = new Map<number, Buffer>();
 
   /** `(\Seen $Forwarded)`. A bit keeps its name (core/store.ts), so what was made stays right. */
-  of(names: readonly string[], block: Block, row: number, recent: boolean): Buffer {
-    const low = block.flagsLow[row] as number;
-    const high = block.flagsHigh[row] as number;
+  of(names: readonly string[], low: number, high: number, recent: boolean): Buffer {
     // Beyond 53 bits a number is no exact key.
     if (high > 0x1f_ffff) return make(names, low, high, recent);
     const key = high * 0x1_0000_0000 + low;

@@ -28,6 +28,7 @@ export type {
   StatusItem,
   StoreModifier,
 } from './extension.ts';
+export { FLAGS, uidColumn, type Column, type NumberColumn } from './columns.ts';
 export type { ListEntry } from './list-entry.ts';
 export {
   ANSWERED,

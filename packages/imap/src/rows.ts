@@ -119,6 +119,8 @@ export class Rows {
 
   /** Of `block`. */
   #uids!: Uint32Array;
+  #low: Uint32Array | undefined;
+  #high: Uint32Array | undefined;
   #blockAt = 0;
   #range = 0;
   #end = 0;
@@ -129,6 +131,16 @@ export class Rows {
   constructor(positions: Positions, set: UidRanges) {
     this.#positions = positions;
     this.#set = set;
+  }
+
+  /** Flag bits 0 to 31 of the row (core/store.ts). */
+  get flagsLow(): number {
+    return (this.#low ??= this.block.flagsLow)[this.row] as number;
+  }
+
+  /** Flag bits 32 to 63. */
+  get flagsHigh(): number {
+    return (this.#high ??= this.block.flagsHigh)[this.row] as number;
   }
 
   next(): boolean {
@@ -166,6 +178,8 @@ export class Rows {
     }
     this.block = block;
     this.#uids = block.uid;
+    this.#low = undefined;
+    this.#high = undefined;
     this.#blockAt = at;
     this.row = row;
     return true;

@@ -9,14 +9,15 @@ import {
   ascending,
   isMailError,
   normalize,
+  subtract,
   type MailboxId,
   type MailboxInfo,
   type MailboxSnapshot,
   type MailStore,
-  type Uid,
   type UidRanges,
   lowerBound,
 } from '@mail-server-kit/core';
+import { ColumnLines, FLAGS, uidColumn, type NumberColumn } from './columns.ts';
 import { difference } from './difference.ts';
 import { flagNamesOf, FlagTexts, permanentFlags } from './flag-texts.ts';
 import type { Recent } from './recent.ts';
@@ -24,7 +25,6 @@ import type { Respond } from './respond.ts';
 import { Positions, Rows } from './rows.ts';
 import { LAST, type SequenceSet } from './wire/reader.ts';
 import { Fatal, Problem } from './wire/problem.ts';
-import type { Writer } from './wire/writer.ts';
 
 /** What a report may say and how. */
 export interface Report {
@@ -32,22 +32,22 @@ export interface Report {
   readonly expunges: boolean;
   /** FETCH responses carry the UID: the command was a UID command (RFC 9051 section 6.4.9). */
   readonly uid: boolean;
-  /** Whose flags the caller shows itself, or has no wish to hear (STORE .SILENT): asked for each changed message. */
-  readonly spare?: (rows: Rows) => boolean;
+  /** Whose flags the caller shows itself, or has no wish to hear (STORE .SILENT): asked when what has changed is known. */
+  readonly spare?: () => UidRanges;
 }
-
-/** Something written beside FLAGS, without spaces around. */
-export type BesideFlags = (rows: Rows, out: Writer) => void;
 
 /** How changes are worded; extensions put others in their place (MODSEQ, VANISHED). */
 export interface Wording {
   /** Written in each FETCH response that tells of changed flags. */
-  readonly besideFlags: BesideFlags[];
+  readonly besideFlags: NumberColumn[];
   /** The response code of a command that has removed messages from the mailbox. */
   afterRemoval: ((view: View) => string) | undefined;
   /** \Recent and RECENT are told: the client did not enable IMAP4rev2. */
   readonly recent: boolean;
 }
+
+const star = Buffer.from('* ');
+const expunged = Buffer.from(' EXPUNGE\r\n');
 
 export class View {
   readonly mailbox: MailboxId;
@@ -160,18 +160,7 @@ export class View {
     this.#wake?.();
   }
 
-  /** The flag bits of messages as they are now, to be asked after they have changed. */
-  flagBits(): (uid: number) => readonly [low: number, high: number] | undefined {
-    const positions = this.#positions;
-    return (uid) => {
-      const rows = new Rows(positions, [[uid as Uid, uid as Uid]]);
-      if (!rows.next()) return undefined;
-      const { block, row } = rows;
-      return [block.flagsLow[row] as number, block.flagsHigh[row] as number];
-    };
-  }
-
-  /** The rows of `set` that are there now. */
+  /** The rows of `set` that are there now; they stay as they are now, whatever comes. */
   rows(set: UidRanges): Rows {
     return new Rows(this.#positions, set);
   }
@@ -280,30 +269,29 @@ export class View {
     // From the last to the first: so the numbers of the others hold until all are told.
     for (let i = gone.length - 1; i >= 0; i--) {
       const number = this.#positions.countBelow(gone[i] as number) + i + 1;
-      out.text('* ').number(number).text(' EXPUNGE\r\n');
+      out.octets(star).number(number).octets(expunged);
       if (out.full) await out.flush();
     }
   }
 
   async #reportFlags(respond: Respond, wording: Wording, report: Report): Promise<void> {
-    const { out } = respond;
-    const rows = this.rows(ascending(this.#changed));
+    const changed = ascending(this.#changed);
     this.#changed = [];
-    while (rows.next()) {
-      if (report.spare?.(rows)) continue;
-      out.text('* ').number(this.numberOf(rows)).text(' FETCH (');
-      if (report.uid) out.text('UID ').number(rows.uid).text(' ');
-      out.text('FLAGS ').octets(this.flagsOf(rows, wording));
-      for (const write of wording.besideFlags) write(rows, out.text(' '));
-      out.text(')\r\n');
-      if (out.full) await out.flush();
-    }
+    const told = report.spare ? subtract(changed, report.spare()) : changed;
+    if (told.length === 0) return;
+    const columns = [...(report.uid ? [uidColumn] : []), FLAGS, ...wording.besideFlags] as const;
+    await new ColumnLines(this, wording, columns).write(this.rows(told), respond.out);
+  }
+
+  /** \Recent stands among the flags of some messages. */
+  tellsRecent(wording: Wording): boolean {
+    return wording.recent && this.#recent.length > 0;
   }
 
   /** The flags of a row with their parentheses. */
   flagsOf(rows: Rows, wording: Wording): Uint8Array {
-    const recent = wording.recent && this.#recent.length > 0 && this.isRecent(rows.uid);
-    return this.flags.of(this.snapshot.flagNames, rows.block, rows.row, recent);
+    const recent = this.tellsRecent(wording) && this.isRecent(rows.uid);
+    return this.flags.of(this.snapshot.flagNames, rows.flagsLow, rows.flagsHigh, recent);
   }
 
   #claimRecent(): void {

@@ -9,11 +9,12 @@ import {
   type Uid,
   type UidRanges,
 } from '@mail-server-kit/core';
+import { ColumnLines } from '../columns.ts';
 import { command, type Call } from '../command.ts';
 import type { Dialect } from '../dialect.ts';
 import { switchOnFor } from '../enabling.ts';
 import type { FetchModifier, FetchPart } from '../extension.ts';
-import { flagsPart, macros, uidPart } from '../fetch/items.ts';
+import { flagsPart, macros, numberPart, uidPart } from '../fetch/items.ts';
 import { CurrentMessage } from '../fetch/message.ts';
 import { no, Refusal } from '../outcome.ts';
 import type { Rows } from '../rows.ts';
@@ -117,15 +118,11 @@ function filtered(view: View, set: UidRanges, only: (rows: Rows) => boolean): Ui
 async function setSeen(call: Call<'selected', Args>, uids: UidRanges): Promise<UidRanges> {
   const { store, view } = call.session;
   if (view.readOnly || !call.args.parts.some((part) => part.setsSeen)) return [];
-  const unseen = filtered(
-    view,
-    uids,
-    ({ block, row }) => ((block.flagsLow[row] as number) & flagBit.seen) === 0,
-  );
+  const unseen = filtered(view, uids, ({ flagsLow }) => (flagsLow & flagBit.seen) === 0);
   if (unseen.length === 0) return [];
   await store.commit([{ op: 'store', mailbox: view.mailbox, uids: unseen, add: ['\\Seen'] }]);
   view.touch();
-  await call.report({ spare: (uid) => hasUid(unseen, uid) });
+  await call.report({ spare: () => unseen });
   return unseen;
 }
 
@@ -157,20 +154,9 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
     if (respond.out.full) await respond.out.flush();
   };
   // Who sees a message for the first time is told of its new flags, and of what goes with them.
-  const newFlags = [
-    flagsPart,
-    ...session.wording.besideFlags.map((beside): FetchPart => ({
-      shows: beside,
-      write: () => beside(rows, respond.out),
-    })),
-  ];
-  const shown = new Set(args.parts.map(({ shows }) => shows));
-  const withFlags = [
-    ...args.parts,
-    ...newFlags.filter(
-      (part) => !args.parts.includes(part) && !(part.shows && shown.has(part.shows)),
-    ),
-  ];
+  const newFlags = [flagsPart, ...session.wording.besideFlags.map(numberPart)];
+  const shown = new Set(args.parts.map(({ column }) => column));
+  const withFlags = [...args.parts, ...newFlags.filter(({ column }) => !shown.has(column))];
   const partsOf = (uid: number): readonly FetchPart[] =>
     hasUid(seen, uid) ? withFlags : args.parts;
 
@@ -181,6 +167,9 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
         if (rows.uid === row.uid) await one(row, partsOf(row.uid));
       }
     }
+  } else if (args.parts.every(({ column }) => column !== undefined)) {
+    const columns = args.parts.flatMap(({ column }) => column ?? []);
+    await new ColumnLines(view, session.wording, columns).write(rows, respond.out);
   } else if (args.parts.every((part) => part.setsSeen === undefined)) {
     await showColumns(message, args.parts);
   } else {

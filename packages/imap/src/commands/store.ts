@@ -1,8 +1,17 @@
 /** STORE and UID STORE (RFC 9051 section 6.4.6), with the modifiers of RFC 4466 section 2.5. */
-import { canonicalFlag, hasUid, printUids, subtract, type UidRanges } from '@mail-server-kit/core';
+import {
+  ascending,
+  canonicalFlag,
+  printUids,
+  subtract,
+  type Uid,
+  type UidRanges,
+} from '@mail-server-kit/core';
+import { ColumnLines, FLAGS, uidColumn, type Column } from '../columns.ts';
 import { command, type Call } from '../command.ts';
 import { switchOnFor } from '../enabling.ts';
 import { no } from '../outcome.ts';
+import type { Rows } from '../rows.ts';
 import type { View } from '../view.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
@@ -46,7 +55,7 @@ export const store = command({
     const { view } = session;
     switchOnFor(call, args.modifiers);
     const uids = view.uidsOf(args.messages, uid);
-    const bitsBefore = view.flagBits();
+    const before = view.rows(uids);
     const commit = await session.store.commit([
       {
         op: 'store',
@@ -60,13 +69,9 @@ export const store = command({
     const done = conflicts.length > 0 ? subtract(uids, conflicts) : uids;
     view.touch();
     // .SILENT spares what the client can work out, and only that: what somebody else changed at the same time is told.
-    let isExpected: ((uid: number) => boolean) | undefined;
     await report({
-      spare: (of) => {
-        if (hasUid(conflicts, of)) return true;
-        if (!hasUid(done, of)) return false;
-        return !args.silent || (isExpected ??= expectation(bitsBefore, view, args))(of);
-      },
+      spare: () =>
+        args.silent ? subtract(uids, surprising(before, view.rows(done), view, args)) : uids,
     });
     await show(call, done, !args.silent);
     // The client needs to know what those that failed are now (RFC 7162 section 3.1.3).
@@ -102,49 +107,36 @@ async function show(
 ): Promise<void> {
   const { view, wording } = session;
   if (uids.length === 0 || (!flags && wording.besideFlags.length === 0)) return;
-  const { out } = respond;
-  const rows = view.rows(uids);
-  while (rows.next()) {
-    out.text('* ').number(view.numberOf(rows)).text(' FETCH (');
-    let separator = '';
-    if (uid) {
-      out.text('UID ').number(rows.uid);
-      separator = ' ';
-    }
-    if (flags) {
-      out.text(`${separator}FLAGS `).octets(view.flagsOf(rows, wording));
-      separator = ' ';
-    }
-    for (const write of wording.besideFlags) {
-      write(rows, out.text(separator));
-      separator = ' ';
-    }
-    out.text(')\r\n');
-    if (out.full) await out.flush();
-  }
+  const columns: readonly Column[] = [
+    ...(uid ? [uidColumn] : []),
+    ...(flags ? [FLAGS] : []),
+    ...wording.besideFlags,
+  ];
+  await new ColumnLines(view, wording, columns).write(view.rows(uids), respond.out);
 }
 
-/** Whether a client that knows the flags of before, and what it asked for, knows those of now. */
-function expectation(
-  before: ReturnType<View['flagBits']>,
-  view: View,
+/** Messages whose flags are others than a client works out that knows those of before, and what it asked for. */
+function surprising(
+  before: Rows,
+  after: Rows,
+  { snapshot }: View,
   { action, flags }: { action: Action; flags: readonly string[] },
-): (uid: number) => boolean {
-  const now = view.flagBits();
-  const asked: [number, number] = [0, 0];
+): UidRanges {
+  const asked = { low: 0, high: 0 };
   const wanted = new Set(flags.map((flag) => canonicalFlag(flag).toLowerCase()));
-  view.snapshot.flagNames.forEach((name, bit) => {
-    if (wanted.has(name.toLowerCase())) asked[bit < 32 ? 0 : 1] |= 1 << (bit & 31);
+  snapshot.flagNames.forEach((name, bit) => {
+    if (wanted.has(name.toLowerCase())) asked[bit < 32 ? 'low' : 'high'] |= 1 << (bit & 31);
   });
-  return (uid) => {
-    const old = before(uid);
-    const is = now(uid);
-    if (!old || !is) return false;
-    return [0, 1].every((word) => {
-      const was = old[word] as number;
-      const change = asked[word] as number;
-      const expected = action === 'set' ? change : action === 'add' ? was | change : was & ~change;
-      return expected >>> 0 === (is[word] as number) >>> 0;
-    });
-  };
+  const keep = action === 'set' ? { low: 0, high: 0 } : { low: ~asked.low, high: ~asked.high };
+  const put = action === 'remove' ? { low: 0, high: 0 } : asked;
+  const found: Uid[] = [];
+  while (after.next()) {
+    while (before.uid < after.uid && before.next());
+    const isExpected =
+      before.uid === after.uid &&
+      ((before.flagsLow & keep.low) | put.low) >>> 0 === after.flagsLow &&
+      ((before.flagsHigh & keep.high) | put.high) >>> 0 === after.flagsHigh;
+    if (!isExpected) found.push(after.uid);
+  }
+  return ascending(found);
 }

@@ -1,12 +1,13 @@
 /** CONDSTORE: modification sequences (RFC 7162 section 3.1). */
 import type { ModSeq } from '@mail-server-kit/core';
-import type { Extension, FetchPart, SearchExtra } from '../extension.ts';
+import type { NumberColumn } from '../columns.ts';
+import type { Extension, SearchExtra } from '../extension.ts';
+import { numberPart } from '../fetch/items.ts';
 import type { Respond } from '../respond.ts';
 import type { Rows } from '../rows.ts';
 import type { View } from '../view.ts';
 import { Problem } from '../wire/problem.ts';
 import type { Reader } from '../wire/reader.ts';
-import type { Writer } from '../wire/writer.ts';
 
 /** `entry-type-req` (RFC 7162 section 7). */
 const entryTypes = ['PRIV', 'SHARED', 'ALL'];
@@ -15,14 +16,8 @@ function modSeqOf({ block, row }: Rows): number {
   return block.modSeq[row] as number;
 }
 
-function writeModSeq(rows: Rows, out: Writer): void {
-  out.text('MODSEQ (').number(modSeqOf(rows)).text(')');
-}
-
-const modSeqPart: FetchPart = {
-  shows: writeModSeq,
-  write: ({ rows, respond }) => writeModSeq(rows, respond.out),
-};
+const modSeqColumn: NumberColumn = { before: 'MODSEQ (', after: ')', of: ({ modSeq }) => modSeq };
+const modSeqPart = numberPart(modSeqColumn);
 
 /** "the highest mod-sequence for all messages being returned" (RFC 7162 section 3.1.6). */
 const highest: SearchExtra = {
@@ -54,7 +49,7 @@ export const condstore: Extension = {
       // executed in the session with a mailbox selected MUST cause the server to return HIGHESTMODSEQ" (RFC 7162 section
       // 3.1).
       enable({ wording, view }, respond) {
-        wording.besideFlags.push(writeModSeq);
+        wording.besideFlags.push(modSeqColumn);
         wording.afterRemoval = ({ snapshot }) => `HIGHESTMODSEQ ${snapshot.highestModSeq}`;
         if (view) tellHighest(view, respond);
       },

@@ -1,31 +1,36 @@
 /** What FETCH can show (RFC 9051 section 6.4.5; RFC822, RFC822.HEADER and RFC822.TEXT: RFC 3501 section 6.4.5). */
 import { renderBodyStructure } from '@mail-server-kit/mime';
+import { FLAGS, uidColumn, type NumberColumn } from '../columns.ts';
 import type { FetchItem, FetchPart } from '../extension.ts';
 import { printDateTime } from '../wire/date.ts';
 import { named, readPartial, readSection, sectionPart, type Section } from './section.ts';
 
-const uidName = Buffer.from('UID ');
 const flagsName = Buffer.from('FLAGS ');
-const sizeName = Buffer.from('RFC822.SIZE ');
 const envelopeName = Buffer.from('ENVELOPE ');
 
-export const uidPart: FetchPart = {
-  write({ respond, rows }) {
-    respond.out.octets(uidName).number(rows.uid);
-  },
-};
+/** Shows a number that is in the columns. */
+export function numberPart(column: NumberColumn): FetchPart {
+  const before = Buffer.from(column.before);
+  const after = Buffer.from(column.after ?? '');
+  return {
+    column,
+    write({ respond: { out }, rows }) {
+      out.octets(before).number(column.of(rows.block)[rows.row] as number);
+      if (after.length > 0) out.octets(after);
+    },
+  };
+}
+
+export const uidPart = numberPart(uidColumn);
 
 export const flagsPart: FetchPart = {
+  column: FLAGS,
   write({ respond, rows, view, session }) {
     respond.out.octets(flagsName).octets(view.flagsOf(rows, session.wording));
   },
 };
 
-const sizePart: FetchPart = {
-  write({ respond, rows }) {
-    respond.out.octets(sizeName).number(rows.block.size[rows.row] as number);
-  },
-};
+const sizePart = numberPart({ before: 'RFC822.SIZE ', of: ({ size }) => size });
 
 const datePart: FetchPart = {
   write({ respond, rows: { block, row } }) {

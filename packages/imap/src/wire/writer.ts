@@ -21,6 +21,9 @@ const FAIR = 8;
 const FIRST = 1024;
 const ZERO = 48;
 
+/** Of a number. */
+export const MOST_DIGITS = 16;
+
 const DQUOTE = 34;
 const BACKSLASH = 92;
 
@@ -57,32 +60,32 @@ export class Writer {
       this.#ready.push(Buffer.from(octets.buffer, octets.byteOffset, octets.length));
       this.#readyOctets += octets.length;
     } else {
-      const { length } = octets;
-      const at = this.#room(length);
-      const buffer = this.#buffer as Buffer;
-      // A loop is several times faster than `set` for the few octets that stand between numbers.
-      if (length < 32) for (let i = 0; i < length; i++) buffer[at + i] = octets[i] as number;
-      else buffer.set(octets, at);
-      this.#used = at + length;
+      const at = this.#room(octets.length);
+      this.#used = putOctets(this.#buffer as Buffer, at, octets);
     }
     return this;
   }
 
   /** A whole number below 2^53, without a string in between: 100,000 flags are 300,000 numbers. */
   number(value: number): this {
-    if (value > 0xffff_ffff) return this.text(String(value));
-    let digits = 1;
-    for (let rest = value; rest >= 10; rest = (rest / 10) >>> 0) digits++;
-    const at = this.#room(digits);
-    const buffer = this.#buffer as Buffer;
-    this.#used = at + digits;
-    let rest = value;
-    for (let i = at + digits - 1; i >= at; i--) {
-      const next = (rest / 10) >>> 0;
-      buffer[i] = ZERO + rest - next * 10;
-      rest = next;
-    }
+    const at = this.#room(MOST_DIGITS);
+    this.#used = putNumber(this.#buffer as Buffer, at, value);
     return this;
+  }
+
+  /** For whoever writes lines by the thousand: a buffer with room for `octets` from `position` on. */
+  room(octets: number): Buffer {
+    this.#room(octets);
+    return this.#buffer as Buffer;
+  }
+
+  get position(): number {
+    return this.#used;
+  }
+
+  /** The buffer that `room` gave was filled up to `end`. */
+  wrote(end: number): void {
+    this.#used = end;
   }
 
   /** `quoted` where that can carry the octets, otherwise a literal (RFC 9051 section 4.3). */
@@ -207,6 +210,30 @@ export class Writer {
     this.#buffer = undefined;
     this.#used = 0;
   }
+}
+
+/** Writes the digits of a whole number below 2^53; returns the position behind them. */
+export function putNumber(buffer: Buffer, at: number, value: number): number {
+  if (value > 0xffff_ffff) return at + buffer.write(String(value), at, 'latin1');
+  let digits = 1;
+  for (let rest = value; rest >= 10; rest = (rest / 10) >>> 0) digits++;
+  const end = at + digits;
+  let rest = value;
+  for (let i = end - 1; i >= at; i--) {
+    const next = (rest / 10) >>> 0;
+    buffer[i] = ZERO + rest - next * 10;
+    rest = next;
+  }
+  return end;
+}
+
+/** Writes a few octets; returns the position behind them. */
+export function putOctets(buffer: Buffer, at: number, octets: Uint8Array): number {
+  const { length } = octets;
+  // A loop is several times faster than `set` for the few octets that stand between numbers.
+  if (length < 32) for (let i = 0; i < length; i++) buffer[at + i] = octets[i] as number;
+  else buffer.set(octets, at);
+  return at + length;
 }
 
 /** Longer ones are literals: some clients read quoted strings into small buffers. */
