@@ -5,3 +5,4 @@ export {
   type EmbeddedStoreOptions,
 } from './embedded/store.ts';
 export type { SearchIndex, SearchOptions, SearchStats } from './search/index.ts';
+export type { SyncMode } from './embedded/syncing.ts';

@@ -16,6 +16,7 @@ import { createJournal, cutTornEnd } from './recover.ts';
 import * as scanning from './scan.ts';
 import { damaged, listSegments, type Segment } from './segments.ts';
 import { Stages } from './stages.ts';
+import { Syncing, type SyncMode } from './syncing.ts';
 import type { MasterKey } from './vault/master-key.ts';
 import { openVault, settleKeys, type OpenVaultOptions } from './vault/open.ts';
 import type { Vault } from './vault/vault.ts';
@@ -27,6 +28,7 @@ export interface EngineOptions extends OpenVaultOptions {
   readonly undeleteMs: number;
   readonly segmentOctets: number;
   readonly maxStagedOctets: number;
+  readonly sync: SyncMode;
   readonly cacheOctets: number;
   /** Makes the writer of the journal. */
   readonly link: (options: LinkOptions) => Link;
@@ -172,8 +174,13 @@ export class JournalStore extends StateStore {
     const reader = new JournalReader(disk, () => journal);
     const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
     const stages = new Stages({ journal, progress, maxOctets, sealed: vault !== undefined });
-    const close = () => this.#closeJournal();
-    const medium = new JournalMedium({ journal, reader, stages, cacheOctets, close, vault });
+    const syncing = new Syncing(journal, options.sync, options.clock);
+    const close = () => {
+      syncing.stop();
+      return this.#closeJournal();
+    };
+    const about = { journal, reader, stages, syncing, cacheOctets, close, vault };
+    const medium = new JournalMedium(about);
     const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;
     const { lsn } = journal.end;

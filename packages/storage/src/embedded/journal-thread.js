@@ -52,6 +52,7 @@ function writeGroup(/** @type {number} */ from, /** @type {number} */ end) {
     at = (at + frameOctets(length)) | 0;
     if (flags & PAD) continue;
     if (flags & SYNC) sync = true;
+    if (length === 0) continue;
     const inSegment = view.getUint32(frame + 8, true);
     const offset = view.getUint32(frame + 12, true);
     if (inSegment !== segment || offset !== next) {

@@ -55,6 +55,8 @@ export class Journal {
   #lsn: number;
   #durable: number;
   #durableEnd: Position;
+  /** Everything up to here is known to be on disk. */
+  #synced: number;
   /** Written records that a read may ask for before they are in the file, in their order. */
   readonly #inFlight = new Queue<InFlight>();
   /** Octets appended since the store was opened. */
@@ -71,17 +73,18 @@ export class Journal {
     this.#capacity = tail.capacity;
     this.#lsn = tail.lsn;
     this.#durable = tail.lsn;
+    this.#synced = tail.lsn;
     this.#durableEnd = { segment: tail.segment, offset: tail.offset, lsn: tail.lsn };
     // One segment more than is in use: what frees space must go on working when the disk is full.
     link.want(tail.segment + 1);
   }
 
-  /** Everything up to here is on disk. */
+  /** Everything up to here counts: it is on disk, or at least written if that is all that was asked for. */
   get durable(): number {
     return this.#durable;
   }
 
-  /** Where the first record lies that is not on disk. */
+  /** Where the first record lies that does not count yet. */
   get durableEnd(): Position {
     return this.#durableEnd;
   }
@@ -112,7 +115,7 @@ export class Journal {
    */
   append(
     parts: readonly RecordPart[],
-    { type, bodies = 0, sync, freeing = false }: AppendOptions,
+    { type, bodies = 0, sync, counts = sync, freeing = false }: AppendOptions,
     done: (error?: MailError) => void,
   ): Placed | undefined {
     if (this.#link.failed) throw readOnly(this.#link.failed);
@@ -131,7 +134,7 @@ export class Journal {
     const segment = this.#segment;
     const offset = this.#offset;
     const place = placeOf(segment, offset);
-    sealRecord(head, parts, { segment, lsn, type, bodies, durable: this.#durable }, this.#seed);
+    sealRecord(head, parts, { segment, lsn, type, bodies, durable: this.#synced }, this.#seed);
     const next = offset + aligned(octets);
     this.#inFlight.push({ place, octets, parts: written });
     this.#link.write(written, segment, offset, sync, (error) => {
@@ -141,7 +144,8 @@ export class Journal {
         done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
         return;
       }
-      if (sync) {
+      if (sync) this.#synced = lsn;
+      if (counts) {
         this.#durable = lsn;
         this.#durableEnd = { segment, offset: next, lsn };
       }
@@ -151,6 +155,30 @@ export class Journal {
     this.appended += octets;
     if (next > this.#capacity / 2) this.#link.want(segment + 2);
     return { lsn, place };
+  }
+
+  /** Brings to disk what was appended so far. */
+  sync(done: (error?: MailError) => void = () => {}): void {
+    if (this.#link.failed) {
+      done(readOnly(this.#link.failed));
+      return;
+    }
+    const lsn = this.#lsn;
+    this.#link.write([], this.#segment, this.#offset, true, (error) => {
+      if (error === undefined) {
+        this.#synced = Math.max(this.#synced, lsn);
+        done();
+      } else done(new MailError('UNKNOWN', 'The mail store failed', { cause: error }));
+    });
+  }
+
+  /** Calls `look` at a moment when all that counts is on disk; never if the journal fails before. */
+  async settled<T>(look: () => T | Promise<T>): Promise<T | undefined> {
+    if (this.#synced >= this.#durable) return look();
+    return new Promise((resolve) => {
+      // What was handed over later is answered later, so nothing counts now that is not on disk.
+      this.sync((error) => resolve(error ? undefined : look()));
+    });
   }
 
   /** Goes on to the next segment if it must; false: that is not there yet. */
@@ -197,7 +225,10 @@ export class Journal {
 export interface AppendOptions {
   readonly type: number;
   readonly bodies?: number;
+  /** `done` waits until it is on disk. */
   readonly sync: boolean;
+  /** From `done` on it counts, synced or not. Default: if it is synced. */
+  readonly counts?: boolean;
   readonly freeing?: boolean;
 }
 

@@ -18,7 +18,8 @@ export interface Link {
   want(segment: number): void;
   /**
    * Octets, in parts that are not changed before `done`, at a place that nothing was written to before. `sync`: `done` waits
-   * until they are durable. What is done is told in the order in which it was handed over.
+   * until they are durable, and all that was handed over before; without parts it is that alone. What is done is told in the
+   * order in which it was handed over.
    */
   write(
     parts: readonly Uint8Array[],
@@ -92,7 +93,9 @@ export class InlineLink implements Link {
     this.backlog = 0;
     try {
       if (this.failed) throw this.failed;
-      for (const { parts, segment, offset } of group) this.writer.write(parts, segment, offset);
+      for (const { parts, segment, offset } of group) {
+        if (parts.length > 0) this.writer.write(parts, segment, offset);
+      }
       if (group.some(({ sync }) => sync)) this.writer.sync();
     } catch (error) {
       this.failed = error;

@@ -22,6 +22,7 @@ import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
 import { settle } from './settle.ts';
 import { INLINE_OCTETS, type Stages } from './stages.ts';
+import type { Syncing } from './syncing.ts';
 import { openBody, sealBody } from './vault/body.ts';
 import { TAG_OCTETS } from './vault/sealer.ts';
 import type { KeyOwner, Vault } from './vault/vault.ts';
@@ -30,6 +31,7 @@ export interface JournalMediumOptions {
   readonly journal: Journal;
   readonly reader: JournalReader;
   readonly stages: Stages;
+  readonly syncing: Syncing;
   /** Octets of message records and small values kept in memory. */
   readonly cacheOctets: number;
   /** After the last commit. */
@@ -149,10 +151,15 @@ export class JournalMedium implements Medium {
       place < 0 ? (kept[-place - 1] as Kept) : { place, octets },
     );
     packCommit(packer, { ...planned, deltas }, vault);
-    const options = { type: COMMIT, bodies: octets, sync: true, freeing: isFreeing(deltas) };
+    const { syncing } = this.#options;
+    // Keys are destroyed for good once it counts that their accounts are gone.
+    const sync = syncing.always || deltas.some(({ kind }) => kind === 'accountGone');
+    const how = { sync, counts: true, freeing: isFreeing(deltas) };
+    const options = { type: COMMIT, bodies: octets, ...how };
     const landed = vault ? this.#destroying(vault, deltas, done) : done;
     const placed = journal.append(partsOf(packer, bodies), options, landed);
     if (!placed) return undefined;
+    syncing.appended();
     return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
   }
 

@@ -29,6 +29,7 @@ import { lockDirectory } from './lock.ts';
 import { nodeDisk } from './node-disk.js';
 import { openReadOnly } from './read-only.ts';
 import { attachSearch } from './search.ts';
+import { checkSyncMode, type SyncMode } from './syncing.ts';
 import { ThreadLink } from './thread-link.ts';
 
 export interface EmbeddedStoreOptions {
@@ -58,6 +59,13 @@ export interface EmbeddedStoreOptions {
    * a copy. Commits fail with UNAVAILABLE. The whole journal is read, for the index has one owner. Default false.
    */
   readonly readOnly?: boolean;
+  /**
+   * When a commit counts. 'always', the default: once it is on disk, so whatever was acknowledged survives a power cut.
+   * `everyMs`: once it is written; it is synced at most so many milliseconds later, and a power cut or a crash of the system
+   * loses what came last. 'never': the system decides when, which may be half a minute. A process that ends loses nothing
+   * in any of them, a store that is closed is on disk, and what a power cut leaves is the store as it was at some moment.
+   */
+  readonly sync?: SyncMode;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -135,7 +143,7 @@ function keepCheckpoints(
   let next = journal.appended + octets;
   const checkpoint = () => {
     next = journal.appended + octets;
-    return index.checkpoint(journal.durableEnd);
+    return journal.settled(() => index.checkpoint(journal.durableEnd));
   };
   let cancel = () => {};
   const later = () => {
@@ -163,6 +171,7 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
   return {
     segmentOctets: Math.ceil(segmentOctets / 4096) * 4096,
     maxStagedOctets: options.maxStagedOctets ?? 256 * MIB,
+    sync: checkSyncMode(options.sync),
     cacheOctets: options.cacheOctets ?? 32 * MIB,
     rules: {
       vanishedRanges: options.vanishedRanges ?? VANISHED_RANGES,

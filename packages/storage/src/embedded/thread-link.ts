@@ -148,7 +148,7 @@ export class ThreadLink implements Link {
     }
     let octets = 0;
     for (const part of parts) octets += part.length;
-    if (this.backlog === 0) this.#worker.ref();
+    if (this.#underWay.length + this.#outgoing.length === 0) this.#worker.ref();
     this.backlog += octets;
     if (octets <= MAX_FRAME) this.#add({ parts, octets, segment, offset, sync, done });
     else for (const frame of inFrames(parts, { segment, offset, sync, done })) this.#add(frame);
@@ -229,16 +229,15 @@ export class ThreadLink implements Link {
     // Both counters are kept modulo 2^32 in the shared words.
     this.#done += (Atomics.load(this.#control, DONE) - (this.#done | 0)) >>> 0;
     const finished: Done[] = [];
-    let octets = 0;
+    const before = this.#underWay.length;
     for (let next = this.#underWay.first; next && next.end <= this.#done;) {
       if (next.done) finished.push(next.done);
-      octets += next.octets;
+      this.backlog -= next.octets;
       this.#underWay.shift();
       next = this.#underWay.first;
     }
-    this.backlog -= octets;
     this.#pump();
-    if (octets > 0 && this.backlog === 0) this.#worker.unref();
+    if (before > 0 && this.#underWay.length === 0) this.#worker.unref();
     for (const done of finished) done();
     this.onProgress();
   }
