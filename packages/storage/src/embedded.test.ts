@@ -20,6 +20,18 @@ describe('EmbeddedStore', () => {
   );
 });
 
+describe('EmbeddedStore whose memory keeps nothing that can be had again', () => {
+  let count = 0;
+  mailStoreContract({ describe, it }, () =>
+    openEmbeddedStore(path.join(root, `small${count++}`), {
+      segmentOctets: 524_288,
+      cacheBytes: 1,
+      // A checkpoint after each commit: so nothing has to stay because it is new.
+      checkpointOctets: 1,
+    }),
+  );
+});
+
 describe('EmbeddedStore on a simulated disk', () => {
   mailStoreContract({ describe, it }, async () => {
     const disk = fakeDisk();

@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import type { LogEvent } from '@mail-server-kit/core';
+import type { LogEvent, MailStore } from '@mail-server-kit/core';
 import { alice, octets } from './contract/given.ts';
 import { openEmbeddedStore, type EmbeddedStoreOptions } from './embedded/store.ts';
 import { dump, fill } from './fixtures/world.ts';
@@ -35,21 +35,30 @@ describe('the index', () => {
 
   /** Opens, compares everything and returns what was logged. */
   async function isWhole(directory: string): Promise<string[]> {
+    const events = await isSame(directory, goesOn);
+    fs.rmSync(directory, { recursive: true, force: true });
+    return events;
+  }
+
+  /** The same, and it is there for another look. */
+  async function isSame(
+    directory: string,
+    andThen: (store: MailStore) => Promise<void> = async () => {},
+  ): Promise<string[]> {
     const events: string[] = [];
     const log = ({ event }: LogEvent) => void events.push(event);
     const store = await openEmbeddedStore(directory, { ...options, log });
     try {
       assert.deepEqual(await dump(store), expected);
-      await goesOn(store);
+      await andThen(store);
     } finally {
       await store.close();
     }
-    fs.rmSync(directory, { recursive: true, force: true });
     return events;
   }
 
   /** Counters went on where they were: nothing is given twice, and what is remembered is remembered. */
-  async function goesOn(store: Awaited<ReturnType<typeof openEmbeddedStore>>): Promise<void> {
+  async function goesOn(store: MailStore): Promise<void> {
     const { results } = await store.commit([
       { op: 'createMailbox', account: alice, name: 'Dropped' },
       { op: 'putRecord', space: 'scripts', key: 'c', value: octets('again') },
@@ -108,7 +117,7 @@ describe('the index', () => {
     for await (const key of level.keys()) keys.push(key);
     await level.close();
     assert.ok(keys.length > 15);
-    for (const key of keys) {
+    for (const key of keys.filter((each) => !each.startsWith('b/'))) {
       const directory = fresh();
       const copy = new ClassicLevel<string, Uint8Array>(path.join(directory, 'index'));
       await copy.del(key);
@@ -120,6 +129,29 @@ describe('the index', () => {
       assert.deepEqual(events, ['index is made anew'], `without ${key}`);
       fs.rmSync(directory, { recursive: true });
     }
+  });
+
+  it('that lacks a block, or has another in its place, has the mailbox read from the journal', async () => {
+    const blocks: [string, Uint8Array][] = [];
+    const directory = fresh();
+    const level = new ClassicLevel<string, Uint8Array>(path.join(directory, 'index'), {
+      valueEncoding: 'view',
+    });
+    for await (const entry of level.iterator({ gte: 'b/', lt: 'b0' })) blocks.push(entry);
+    assert.ok(blocks.length > 3);
+    const [[first, value], [second]] = blocks as [(typeof blocks)[0], (typeof blocks)[0]];
+    await level.put(second, value);
+    const flipped = Uint8Array.from(value);
+    flipped[300] = (flipped[300] as number) ^ 16;
+    await level.put(first, flipped);
+    for (const [key] of blocks.slice(2)) await level.del(key);
+    await level.close();
+    const events = await isSame(directory);
+    const count = (event: string) => events.filter((each) => each === event).length;
+    assert.equal(count('index is damaged'), blocks.length);
+    assert.equal(count('mailbox is read from the journal'), blocks.length);
+    assert.equal(count('index is made anew'), 0);
+    assert.deepEqual(await isWhole(directory), [], 'it was written again');
   });
 
   it(`damaged at any place gives the right data or is made anew (INDEX_SEED=${seed})`, async () => {

@@ -135,8 +135,9 @@ describe('a checkpoint of a store that is not synced for each commit', () => {
   it('knows nothing that the journal may lose', async () => {
     const disk = fakeDisk();
     const open = async (): Promise<[JournalStore, Index]> => {
-      const index = new Index(directory, silent);
       const options = withDefaults({ segmentOctets: 65_536, sync: 'never' });
+      const { cache } = options;
+      const index = new Index({ directory, log: silent, cache, rebuild: () => undefined });
       const store = await openJournalStore(
         {
           ...options,

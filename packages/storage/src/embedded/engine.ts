@@ -4,6 +4,7 @@ import { apply, type Rules } from '../state/delta.ts';
 import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
 import { Draft, World } from '../state/world.ts';
+import type { CacheBudget } from './cache.ts';
 import { History } from './history.ts';
 import { Journal } from './journal.ts';
 import { COMMIT, MARK, RECORD_HEADER, SEGMENT_HEADER, readRecordHeader, seedOf } from './layout.js';
@@ -29,7 +30,7 @@ export interface EngineOptions extends OpenVaultOptions {
   readonly segmentOctets: number;
   readonly maxStagedOctets: number;
   readonly sync: SyncMode;
-  readonly cacheOctets: number;
+  readonly cache: CacheBudget;
   /** Makes the writer of the journal. */
   readonly link: (options: LinkOptions) => Link;
   /** Nothing on the disk is made or mended; the link has to refuse to write. */
@@ -170,7 +171,7 @@ export class JournalStore extends StateStore {
   onDurable: () => void = () => {};
 
   constructor(options: EngineOptions, { base, link, journal, history, closed, vault }: Parts) {
-    const { disk, maxStagedOctets: maxOctets, cacheOctets } = options;
+    const { disk, maxStagedOctets: maxOctets, cache } = options;
     const reader = new JournalReader(disk, () => journal);
     const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
     const stages = new Stages({ journal, progress, maxOctets, sealed: vault !== undefined });
@@ -179,7 +180,7 @@ export class JournalStore extends StateStore {
       syncing.stop();
       return this.#closeJournal();
     };
-    const about = { journal, reader, stages, syncing, cacheOctets, close, vault };
+    const about = { journal, reader, stages, syncing, cache, close, vault };
     const medium = new JournalMedium(about);
     const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;

@@ -1,11 +1,11 @@
-/** Makes a world of the index, or finds something odd in it. */
+/** Makes a world of the index, or finds something odd in it. No block is read. */
 import type { ClassicLevel } from 'classic-level';
 import { isExpungedMailbox, type AccountId, type MailboxId } from '@mail-server-kit/core';
-import { blockOf, type StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
 import { Dirty, World, spaceOf } from '../state/world.ts';
 import type { Base } from './engine.ts';
+import { blockKey, type IndexBlocks } from './index-blocks.ts';
 import {
   OddIndex,
   unpackAccount,
@@ -13,95 +13,108 @@ import {
   unpackMailbox,
   unpackManifest,
   unpackRepeat,
-  unpackSpace,
   unseal,
   type Applied,
-  type BlockEntry,
   type Manifest,
-  type Tally,
   type Unsealed,
 } from './pack-index.ts';
-import { unpackRecord, unpackRows } from './pack-state.ts';
+import { unpackRecord } from './pack-state.ts';
 import { UnpackError } from './pack.ts';
+import { Tallies } from './tallies.ts';
+import type { Vault } from './vault/vault.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 
 export interface Loaded {
   readonly base: Base;
-  /** Checksum of every value but the blocks, by key. */
-  readonly sums: Map<string, number>;
-  readonly blocks: ReadonlyMap<StoreBlock, BlockEntry>;
-  /** Numbers of blocks in the index, by mailbox. */
-  readonly written: Map<MailboxId, Set<number>>;
-  readonly lastBlock: number;
+  readonly tallies: Tallies;
+  /** Numbers of the blocks that are listed, by mailbox. */
+  readonly listed: Map<MailboxId, Set<number>>;
 }
 
 interface Parts {
   readonly world: World;
   readonly repeats: Repeat[];
-  readonly sums: Map<string, number>;
-  readonly lists: Map<MailboxId, readonly BlockEntry[]>;
-  readonly blocks: Map<string, { readonly block: StoreBlock; readonly crc: number }>;
-  readonly tallies: Map<string, Tally>;
+  readonly tallies: Tallies;
+  readonly lists: Map<MailboxId, ReturnType<typeof unpackMailbox>['blocks']>;
+  /** Versions of deleted records, each with the LSN of its checkpoint. */
+  readonly versions: (readonly [space: string, key: string, version: number, lsn: number])[];
   manifest?: { readonly value: Manifest; readonly crc: number };
   applied?: Applied;
   latest: number;
 }
 
+/** Keys of the small values: everything around the blocks. */
+const small = [{ lt: 'b/' }, { gte: 'b0' }] as const;
+
+export interface LoadOptions {
+  readonly store: Uint8Array;
+  readonly vault: Vault | undefined;
+  readonly blocks: IndexBlocks;
+}
+
 /** @throws OddIndex */
-export async function loadIndex(level: Level, store: Uint8Array): Promise<Loaded | undefined> {
+export async function loadIndex(
+  level: Level,
+  { store, vault, blocks }: LoadOptions,
+): Promise<Loaded | undefined> {
   const parts: Parts = {
     world: new World(),
     repeats: [],
-    sums: new Map(),
+    tallies: new Tallies(),
     lists: new Map(),
-    blocks: new Map(),
-    tallies: new Map(),
+    versions: [],
     latest: 0,
   };
   let empty = true;
-  for await (const [key, bytes] of level.iterator()) {
-    empty = false;
-    try {
-      take(parts, key, unseal(key, bytes));
-    } catch (error) {
-      if (!(error instanceof UnpackError)) throw error;
-      throw new OddIndex(`${key} cannot be read`, { cause: error });
+  for (const range of small) {
+    for await (const [key, bytes] of level.iterator(range)) {
+      empty = false;
+      try {
+        take(parts, key, unseal(key, bytes, vault));
+      } catch (error) {
+        if (!(error instanceof UnpackError)) throw error;
+        throw new OddIndex(`${key} cannot be read`, { cause: error });
+      }
     }
   }
-  return empty ? undefined : assemble(parts, store);
+  if (empty) return undefined;
+  const loaded = assemble(parts, store, blocks);
+  // Of a checkpoint that was not finished.
+  await level.clear({ gt: blockKey(blocks.last), lt: 'b0' });
+  return loaded;
 }
 
-function take(parts: Parts, key: string, { from, lsn, crc }: Unsealed): void {
+function take(parts: Parts, key: string, { account, from, lsn, crc }: Unsealed): void {
   const { world } = parts;
   const kind = key.slice(0, 2);
   const name = key.slice(2);
   parts.latest = Math.max(parts.latest, lsn);
   switch (kind) {
     case 'a/': {
-      const account = unpackAccount(name as AccountId, from);
-      world.accounts.set(account.id, { head: account, durable: account });
+      const state = unpackAccount(name as AccountId, from);
+      world.accounts.set(state.id, { head: state, durable: state });
       break;
     }
     case 'm/': {
-      const { mailbox, blocks } = unpackMailbox(name as MailboxId, from);
+      const { mailbox, blocks } = unpackMailbox(name as MailboxId, account as AccountId, from);
       world.mailboxes.set(mailbox.id, { head: mailbox, durable: mailbox });
       parts.lists.set(mailbox.id, blocks);
       break;
     }
-    case 'b/':
-      parts.blocks.set(name, { block: blockOf(unpackRows(from)), crc });
-      return;
     case 'r/': {
-      const [space = '', recordKey = ''] = splitKey(name);
+      const [space, recordName] = splitKey(name);
       const record = unpackRecord(from);
       const { cells, keys } = spaceOf(world, space);
-      cells.set(recordKey, { head: record, durable: record });
-      keys.add(recordKey);
+      cells.set(recordName, { head: record, durable: record });
+      keys.add(recordName);
       break;
     }
     case 's/':
-      unpackSpace(from, spaceOf(world, name));
+      spaceOf(world, name).floor = from.varint();
+      break;
+    case 'v/':
+      parts.versions.push([...splitKey(name), from.varint(), lsn]);
       break;
     case 'i/':
       parts.repeats.push(unpackRepeat(name, from));
@@ -116,12 +129,15 @@ function take(parts: Parts, key: string, { from, lsn, crc }: Unsealed): void {
     default:
       throw new OddIndex(`unknown key ${key}`);
   }
-  parts.sums.set(key, crc);
-  addTo(parts.tallies, key, crc, 1);
+  parts.tallies.set(key, crc);
 }
 
 /** Keys and spaces may hold any character but each tells its length. */
 export const recordKey = (space: string, key: string): string => `r/${space.length}:${space}${key}`;
+
+/** Of the version that a deleted record left behind. */
+export const versionKey = (space: string, key: string): string =>
+  `v/${space.length}:${space}${key}`;
 
 function splitKey(name: string): readonly [string, string] {
   const colon = name.indexOf(':');
@@ -129,60 +145,45 @@ function splitKey(name: string): readonly [string, string] {
   return [name.slice(colon + 1, end), name.slice(end)];
 }
 
-export function addTo(tallies: Map<string, Tally>, key: string, crc: number, sign: 1 | -1): void {
-  const kind = key.slice(0, 1);
-  let tally = tallies.get(kind);
-  if (!tally) tallies.set(kind, (tally = { count: 0, sum: 0 }));
-  tally.count += sign;
-  tally.sum = (tally.sum + sign * crc) >>> 0;
-}
-
-function assemble(parts: Parts, store: Uint8Array): Loaded {
-  const { world, applied, manifest, sums, lists, tallies } = parts;
+function assemble(parts: Parts, store: Uint8Array, blocks: IndexBlocks): Loaded {
+  const { world, applied, manifest, lists, tallies } = parts;
   if (!applied || !manifest) throw new OddIndex('no position or no manifest');
   if (Buffer.compare(applied.store, store) !== 0) throw new OddIndex('of another store');
   if (applied.manifest !== manifest.crc) throw new OddIndex('manifest of another checkpoint');
   if (parts.latest > applied.position.lsn) throw new OddIndex('a checkpoint was not finished');
-  compareTallies(manifest.value.tallies, tallies);
-  world.counters.head = world.counters.durable = manifest.value.counters;
-  const blocks = new Map<StoreBlock, BlockEntry>();
-  const written = new Map<MailboxId, Set<number>>();
-  let lastBlock = 0;
+  const { counters, lastBlock, stale } = manifest.value;
+  const odd = tallies.otherThan(manifest.value.tallies);
+  if (odd !== undefined) throw new OddIndex(`values of ${odd} are missing`);
+  world.counters.head = world.counters.durable = counters;
+  blocks.begin(lastBlock, stale, applied.position.lsn);
+  const listed = new Map<MailboxId, Set<number>>();
   for (const [id, list] of lists) {
     const mailbox = world.mailboxes.get(id)?.durable as MailboxState;
-    const own = list.map((entry) => {
-      const found = parts.blocks.get(`${id}/${entry.number}`);
-      if (found?.crc !== entry.crc) throw new OddIndex(`block ${entry.number} of ${id} is odd`);
-      blocks.set(found.block, entry);
-      lastBlock = Math.max(lastBlock, entry.number);
-      return found.block;
-    });
-    written.set(id, new Set(list.map(({ number }) => number)));
+    const own = list.map((entry) => blocks.handle(id, entry));
+    if (list.length > 0) listed.set(id, new Set(list.map(([, { number }]) => number)));
     settleMailbox(world, { ...mailbox, blocks: own });
   }
-  if (blocks.size !== parts.blocks.size) throw new OddIndex('a block belongs to no mailbox');
+  // The oldest are forgotten first.
+  for (const [space, key, version] of parts.versions.sort((a, b) => a[3] - b[3])) {
+    spaceOf(world, space).gone.set(key, version);
+  }
   const repeats = new Repeats(true);
   for (const repeat of parts.repeats.sort((a, b) => a.at - b.at)) repeats.add(repeat, repeat.at);
   repeats.takeChanged();
   world.dirty = new Dirty();
-  return { base: { world, repeats, position: applied.position }, sums, blocks, written, lastBlock };
-}
-
-function compareTallies(
-  expected: ReadonlyMap<string, Tally>,
-  found: ReadonlyMap<string, Tally>,
-): void {
-  for (const kind of new Set([...expected.keys(), ...found.keys()])) {
-    const a = expected.get(kind) ?? { count: 0, sum: 0 };
-    const b = found.get(kind) ?? { count: 0, sum: 0 };
-    if (a.count !== b.count || a.sum !== b.sum) throw new OddIndex(`values of ${kind} are missing`);
-  }
+  return { base: { world, repeats, position: applied.position }, tallies, listed };
 }
 
 function settleMailbox(world: World, mailbox: MailboxState): void {
-  const count = mailbox.blocks.reduce((sum, { uid }) => sum + uid.length, 0);
-  if (count !== mailbox.messages)
+  const sum = (of: 'length' | 'unseen' | 'deleted') =>
+    mailbox.blocks.reduce((all, block) => all + block[of], 0);
+  if (
+    sum('length') !== mailbox.messages ||
+    sum('unseen') !== mailbox.unseen ||
+    sum('deleted') !== mailbox.deleted
+  ) {
     throw new OddIndex(`${mailbox.id} has another number of messages`);
+  }
   world.mailboxes.set(mailbox.id, { head: mailbox, durable: mailbox });
   if (mailbox.acl.length > 0) world.shared.add(mailbox.id);
   const cell = world.accounts.get(mailbox.account);

@@ -8,239 +8,265 @@ import { ClassicLevel } from 'classic-level';
 import { MailError, type Log, type MailboxId } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
-import { Repeats } from '../state/repeats.ts';
-import { Dirty, spaceOf, type Counters, type Space } from '../state/world.ts';
+import { Repeats, type Repeat } from '../state/repeats.ts';
+import { Dirty, type Counters } from '../state/world.ts';
+import type { CacheBudget } from './cache.ts';
 import { emptyBase, type Base } from './engine.ts';
-import { addTo, loadIndex, recordKey, type Level, type Loaded } from './index-load.ts';
+import { IndexBatch } from './index-batch.ts';
+import { BlockHome, IndexBlocks, blockKey, type BlocksOptions } from './index-blocks.ts';
+import { loadIndex, recordKey, versionKey, type Level, type Loaded } from './index-load.ts';
 import {
   packAccount,
   packApplied,
   packMailbox,
   packManifest,
   packRepeat,
-  packSpace,
   seal,
-  type BlockEntry,
-  type Tally,
+  type Label,
+  type Sealed,
 } from './pack-index.ts';
-import { packRecord, packRows } from './pack-state.ts';
+import { packRecord } from './pack-state.ts';
 import type { Packer } from './pack.ts';
 import type { Position } from './scan.ts';
+import { Tallies } from './tallies.ts';
+import type { Vault } from './vault/vault.ts';
 
-type Operation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: 'del'; readonly key: string };
+export interface IndexOptions {
+  readonly directory: string;
+  readonly log: Log;
+  readonly cache: CacheBudget;
+  readonly rebuild: BlocksOptions['rebuild'];
+}
 
-type Pack = (to: Packer) => void;
-
-/** Packs one value of the state into operations, in steps that take well below a millisecond. */
-type Value = (to: Operation[], lsn: number) => Iterable<void>;
-
-/** After so long others get their turn. */
-const SLICE_MS = 3;
-
-/** Octets in one batch. Mostly one is enough, so that a crash finds all of a checkpoint or nothing. */
-const BATCH = 16 * 1_048_576;
+/** What a checkpoint writes. All of it are values that nobody changes: commits go on meanwhile. */
+interface Due {
+  readonly position: Position;
+  readonly counters: Counters;
+  readonly dirty: Dirty;
+  readonly repeats: ReadonlyMap<string, Repeat | undefined>;
+}
 
 export class Index {
-  readonly #directory: string;
-  readonly #log: Log;
+  readonly #options: IndexOptions;
+  readonly #blocks: IndexBlocks;
   #level: Level | undefined;
   #store: Uint8Array = new Uint8Array(16);
+  #vault: Vault | undefined;
   #base: Base | undefined;
-  #sums = new Map<string, number>();
-  readonly #tallies = new Map<string, Tally>();
-  readonly #blocks = new WeakMap<StoreBlock, BlockEntry>();
-  #written = new Map<MailboxId, Set<number>>();
-  #lastBlock = 0;
+  #tallies = new Tallies();
+  /** Numbers of the blocks that are listed, by mailbox. */
+  #listed = new Map<MailboxId, Set<number>>();
   #writing: Promise<void> = Promise.resolve();
   #broken = false;
   /** LSN of the last checkpoint. */
   applied = 0;
 
-  constructor(directory: string, log: Log) {
-    this.#directory = directory;
-    this.#log = log;
+  constructor(options: IndexOptions) {
+    this.#options = options;
+    this.#blocks = new IndexBlocks({
+      ...options,
+      get: (key) => this.#get(key),
+      again: (id) => {
+        const { world } = this.#base as Base;
+        world.dirty?.mailboxes.set(id, world.mailboxes.get(id)?.durable);
+      },
+      lost: () => this.#forget(),
+    });
   }
 
   /** What the last checkpoint knew; an empty base if there is none to be trusted. @throws MailError UNAVAILABLE if another process has it */
-  async load(store: Uint8Array): Promise<Base> {
+  async load(store: Uint8Array, vault?: Vault): Promise<Base> {
+    const { directory, log } = this.#options;
     this.#store = store;
+    this.#vault = this.#blocks.vault = vault;
     let loaded: Loaded | undefined;
     try {
-      this.#level = await openLevel(this.#directory);
-      loaded = await loadIndex(this.#level, store);
+      this.#level = await openLevel(directory);
+      loaded = await loadIndex(this.#level, { store, vault, blocks: this.#blocks });
     } catch (error) {
       if (isLocked(error)) throw error;
-      this.#log({ level: 'warn', service: 'storage', event: 'index is made anew', error });
+      log({ level: 'warn', service: 'storage', event: 'index is made anew', error });
       await this.#level?.close().catch(() => {});
-      fs.rmSync(this.#directory, { recursive: true, force: true });
-      this.#level = await openLevel(this.#directory);
+      fs.rmSync(directory, { recursive: true, force: true });
+      this.#level = await openLevel(directory);
     }
-    if (loaded) this.#adopt(loaded);
+    if (loaded) {
+      this.#tallies = loaded.tallies;
+      this.#listed = loaded.listed;
+      this.applied = loaded.base.position.lsn;
+    }
     this.#base = loaded?.base ?? { ...emptyBase(), repeats: new Repeats(true) };
     this.#base.world.dirty ??= new Dirty();
     return this.#base;
   }
 
-  #adopt({ base, sums, blocks, written, lastBlock }: Loaded): void {
-    this.#sums = sums;
-    for (const [key, crc] of sums) addTo(this.#tallies, key, crc, 1);
-    for (const [block, entry] of blocks) this.#blocks.set(block, entry);
-    this.#written = written;
-    this.#lastBlock = lastBlock;
-    this.applied = base.position.lsn;
+  #get(key: string): Uint8Array | undefined {
+    const level = this.#level;
+    if (level?.status !== 'open') throw new MailError('UNAVAILABLE', 'The store is closed');
+    return level.getSync(key, { fillCache: false });
   }
 
   /** Writes what has changed since the last one. `position`: of the first record that the world does not know. */
   checkpoint(position: Position): Promise<void> {
     if (this.#broken || !this.#base || position.lsn === this.applied) return this.#writing;
-    const values = this.#collect(this.#base);
-    const counters = this.#base.world.counters.durable as Counters;
+    const { world, repeats } = this.#base;
+    const due: Due = {
+      position,
+      counters: world.counters.durable as Counters,
+      dirty: world.dirty as Dirty,
+      repeats: repeats.takeChanged(),
+    };
+    world.dirty = new Dirty();
     this.applied = position.lsn;
-    this.#writing = this.#writing.then(async () => {
-      if (this.#broken) return;
-      const operations = await this.#pack(values, position.lsn);
-      const manifest = seal('g', position.lsn, (to) =>
-        packManifest(to, { counters, tallies: this.#tallies }),
-      );
-      const applied = seal('z', position.lsn, (to) =>
-        packApplied(to, { store: this.#store, position, manifest: manifest.crc }),
-      );
-      await this.#write(operations, [
-        { type: 'put', key: 'g', value: manifest.bytes },
-        { type: 'put', key: 'z', value: applied.bytes },
-      ]);
-    });
+    this.#writing = this.#writing.then(() => this.#write(due));
     return this.#writing;
   }
 
-  /** Packs the values, and gives the event loop away again and again. */
-  async #pack(values: readonly Value[], lsn: number): Promise<Operation[]> {
-    const operations: Operation[] = [];
-    let since = performance.now();
-    for (const value of values) {
-      for (const _ of value(operations, lsn)) {
-        if (performance.now() - since < SLICE_MS) continue;
-        await new Promise<void>((resolve) => setImmediate(resolve));
-        since = performance.now();
-      }
-    }
-    return operations;
-  }
-
-  async #write(operations: readonly Operation[], last: Operation[]): Promise<void> {
-    const level = this.#level as Level;
+  /**
+   * Blocks first: as nobody knows of them before the last batch, in which everything else is, a crash finds the old
+   * checkpoint or the new one.
+   */
+  async #write({ position, counters, dirty, repeats }: Due): Promise<void> {
+    if (this.#broken) return;
+    const { lsn } = position;
+    const blocks = new IndexBatch(this.#level as Level);
+    const last = new IndexBatch(this.#level as Level);
+    const fresh: [StoreBlock, BlockHome][] = [];
     try {
-      for (let from = 0; from < operations.length;) {
-        let octets = 0;
-        let end = from;
-        while (end < operations.length && octets < BATCH) {
-          const operation = operations[end++] as Operation;
-          octets += operation.type === 'put' ? operation.value.length : 0;
-        }
-        await level.batch(operations.slice(from, end), { sync: true });
-        from = end;
+      for (const [id, mailbox] of dirty.mailboxes) {
+        const homes = await this.#packBlocks(mailbox, blocks, fresh, lsn);
+        this.#list(id, homes);
+        const entries = mailbox?.blocks.map((block, i) => [block, homes[i] as BlockHome] as const);
+        await this.#keep(
+          last,
+          { key: `m/${id}`, account: mailbox?.account ?? '', lsn },
+          mailbox && ((to) => packMailbox(to, mailbox, entries ?? [])),
+        );
       }
-      await level.batch(last, { sync: true });
+      await blocks.write();
+      await this.#packRest(dirty, repeats, last, lsn);
+      const store = { account: '', lsn } as const;
+      for (const number of this.#blocks.takeUnused()) await last.delete(blockKey(number));
+      const { last: lastBlock, stale } = this.#blocks;
+      const manifest = this.#seal({ key: 'g', ...store }, (to) =>
+        packManifest(to, { counters, lastBlock, stale, tallies: this.#tallies.kinds }),
+      );
+      const applied = this.#seal({ key: 'z', ...store }, (to) =>
+        packApplied(to, { store: this.#store, position, manifest: manifest.crc }),
+      );
+      await last.put('g', manifest.bytes);
+      await last.put('z', applied.bytes);
+      await last.write();
+      this.#blocks.applied = lsn;
+      for (const [block, home] of fresh) this.#blocks.settle(block, home);
     } catch (error) {
       // The journal has everything; the next start makes a new index.
       this.#broken = true;
-      this.#log({ level: 'error', service: 'storage', event: 'checkpoint failed', error });
+      const event = 'checkpoint failed';
+      this.#options.log({ level: 'error', service: 'storage', event, error });
     }
   }
 
-  /** What has to be packed. States are values that nobody changes: this can be done while commits go on. */
-  #collect({ world, repeats }: Base): Value[] {
-    const values: Value[] = [];
-    const dirty = world.dirty as Dirty;
-    world.dirty = new Dirty();
-    const keep = (key: string, pack: Pack | undefined) => {
-      values.push((to, lsn) => this.#keep(key, pack, to, lsn));
-    };
-    for (const id of dirty.accounts) {
-      const account = world.accounts.get(id)?.durable;
-      keep(`a/${id}`, account && ((to) => packAccount(to, account)));
-    }
-    for (const id of dirty.mailboxes) {
-      const mailbox = world.mailboxes.get(id)?.durable;
-      values.push((to, lsn) => this.#mailbox(id, mailbox, to, lsn));
-    }
-    for (const [name, keys] of dirty.records) {
-      const { cells } = spaceOf(world, name);
-      for (const key of keys) {
-        const record = cells.get(key)?.durable;
-        const there = record && !record.gone ? record : undefined;
-        keep(recordKey(name, key), there && ((to) => packRecord(to, there)));
-      }
-    }
-    for (const name of dirty.spaces) {
-      const { floor, gone } = world.spaces.get(name) as Space;
-      // These do change.
-      const now = { floor, gone: new Map(gone) };
-      keep(`s/${name}`, (to) => packSpace(to, now));
-    }
-    for (const [id, repeat] of repeats.takeChanged()) {
-      keep(`i/${id}`, repeat && ((to) => packRepeat(to, repeat)));
-    }
-    return values;
-  }
-
-  *#keep(key: string, pack: Pack | undefined, to: Operation[], lsn: number): Generator<void> {
-    const before = this.#sums.get(key);
-    if (before !== undefined) addTo(this.#tallies, key, before, -1);
-    if (pack) {
-      const { bytes, crc } = seal(key, lsn, pack);
-      to.push({ type: 'put', key, value: bytes });
-      this.#sums.set(key, crc);
-      addTo(this.#tallies, key, crc, 1);
-    } else if (before !== undefined) {
-      this.#sums.delete(key);
-      to.push({ type: 'del', key });
-    }
-    yield;
-  }
-
-  *#mailbox(
-    id: MailboxId,
+  /** Where each block of the mailbox lies; those that lie nowhere yet are packed. */
+  async #packBlocks(
     mailbox: MailboxState | undefined,
-    to: Operation[],
+    batch: IndexBatch,
+    fresh: [StoreBlock, BlockHome][],
     lsn: number,
-  ): Generator<void> {
-    const entries: BlockEntry[] = [];
-    for (const block of mailbox?.blocks ?? []) {
-      let entry = this.#blocks.get(block);
-      if (!entry) {
-        const number = ++this.#lastBlock;
-        const key = `b/${id}/${number}`;
-        const { bytes, crc } = seal(key, lsn, (packer) => packRows(packer, block.columns));
-        to.push({ type: 'put', key, value: bytes });
-        this.#blocks.set(block, (entry = { number, crc }));
-        yield;
+  ): Promise<BlockHome[]> {
+    const homes: BlockHome[] = [];
+    if (!mailbox) return homes;
+    for (const block of mailbox.blocks) {
+      let home = block.home as BlockHome | undefined;
+      if (!home) {
+        const packed = this.#blocks.pack(mailbox, block, lsn);
+        ({ home } = packed);
+        await batch.put(packed.key, packed.value.bytes);
+        if (batch.octets > BATCH) await batch.write();
+        fresh.push([block, home]);
       }
-      entries.push(entry);
+      homes.push(home);
     }
-    const now = new Set(entries.map(({ number }) => number));
-    for (const number of this.#written.get(id) ?? []) {
-      if (!now.has(number)) to.push({ type: 'del', key: `b/${id}/${number}` });
+    return homes;
+  }
+
+  #list(id: MailboxId, homes: readonly BlockHome[]): void {
+    const now = new Set(homes.map(({ number }) => number));
+    for (const number of this.#listed.get(id) ?? []) {
+      if (!now.has(number)) this.#blocks.retire(number);
     }
-    if (mailbox) this.#written.set(id, now);
-    else this.#written.delete(id);
-    yield* this.#keep(
-      `m/${id}`,
-      mailbox && ((packer) => packMailbox(packer, mailbox, entries)),
-      to,
-      lsn,
-    );
+    if (now.size > 0) this.#listed.set(id, now);
+    else this.#listed.delete(id);
+  }
+
+  async #packRest(
+    dirty: Dirty,
+    repeats: Due['repeats'],
+    batch: IndexBatch,
+    lsn: number,
+  ): Promise<void> {
+    for (const [id, account] of dirty.accounts) {
+      // That an account is gone has to be known also without its key.
+      const label = { key: `a/${id}`, account: account.destroyed ? '' : id, lsn } as const;
+      await this.#keep(batch, label, (to) => packAccount(to, account));
+    }
+    for (const [space, records] of dirty.records) {
+      for (const [name, record] of records) {
+        const label = { key: recordKey(space, name), account: record?.account ?? '', lsn } as const;
+        await this.#keep(batch, label, record && ((to) => packRecord(to, record)));
+      }
+    }
+    const store = { account: '', lsn } as const;
+    for (const [space, versions] of dirty.versions) {
+      for (const [name, version] of versions) {
+        const label = { key: versionKey(space, name), ...store };
+        const pack = (to: Packer) => to.varint(version as number);
+        await this.#keep(batch, label, version === undefined ? undefined : pack);
+      }
+    }
+    for (const [space, floor] of dirty.floors) {
+      await this.#keep(batch, { key: `s/${space}`, ...store }, (to) => to.varint(floor));
+    }
+    for (const [id, repeat] of repeats) {
+      const label = { key: `i/${id}`, ...store };
+      await this.#keep(batch, label, repeat && ((to) => packRepeat(to, repeat)));
+    }
+  }
+
+  /** `pack`: undefined, there is no such value any more. */
+  async #keep(
+    batch: IndexBatch,
+    label: Label,
+    pack: ((to: Packer) => void) | undefined,
+  ): Promise<void> {
+    const { key } = label;
+    if (pack) {
+      const { bytes, crc } = this.#seal(label, pack);
+      this.#tallies.set(key, crc);
+      await batch.put(key, bytes);
+    } else if (this.#tallies.delete(key)) await batch.delete(key);
+  }
+
+  #seal(label: Label, pack: (to: Packer) => void): Sealed {
+    return seal(label, pack, { vault: this.#vault });
+  }
+
+  /** Without a position it is no index. */
+  #forget(): void {
+    this.#broken = true;
+    this.#level?.del('z', { sync: true }).catch(() => {});
   }
 
   /** After the last checkpoint. */
   async close(): Promise<void> {
     await this.#writing;
     await this.#level?.close();
-    if (this.#broken) fs.rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#broken) fs.rmSync(this.#options.directory, { recursive: true, force: true });
   }
 }
+
+/** Octets of blocks in one batch. */
+const BATCH = 8 * 1_048_576;
 
 async function openLevel(directory: string): Promise<Level> {
   const level: Level = new ClassicLevel(directory, {

@@ -14,7 +14,7 @@ import type { Delta } from '../state/delta.ts';
 import type { Extent, Kept, Message, Piece, Pieces, RecordBody } from '../state/pieces.ts';
 import type { Medium, Planned } from '../state/medium.ts';
 import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
-import { Cache } from './cache.ts';
+import { Cache, type CacheBudget } from './cache.ts';
 import type { Journal } from './journal.ts';
 import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt, type RecordPart } from './layout.js';
 import { packCommit } from './pack-commit.ts';
@@ -32,8 +32,8 @@ export interface JournalMediumOptions {
   readonly reader: JournalReader;
   readonly stages: Stages;
   readonly syncing: Syncing;
-  /** Octets of message records and small values kept in memory. */
-  readonly cacheOctets: number;
+  /** For message records and small values. */
+  readonly cache: CacheBudget;
   /** After the last commit. */
   readonly close: () => Promise<void>;
   /** Undefined: nothing is encrypted. */
@@ -59,8 +59,8 @@ export class JournalMedium implements Medium {
   constructor(options: JournalMediumOptions) {
     this.#options = options;
     this.sealed = options.vault !== undefined;
-    this.#messages = new Cache(options.cacheOctets / 2);
-    this.#values = new Cache(options.cacheOctets / 2);
+    this.#messages = new Cache(options.cache);
+    this.#values = new Cache(options.cache);
   }
 
   begin(): void {
@@ -174,8 +174,8 @@ export class JournalMedium implements Medium {
     return (error) => {
       if (!error) {
         vault.destroy(gone);
-        this.#messages = new Cache(this.#options.cacheOctets / 2);
-        this.#values = new Cache(this.#options.cacheOctets / 2);
+        this.#messages.clear();
+        this.#values.clear();
       }
       done(error);
     };

@@ -8,9 +8,11 @@ import type {
   UidValidity,
   WriteResult,
 } from '@mail-server-kit/core';
+import type { About } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import type { Repeat } from '../state/repeats.ts';
-import type { AccountState, Counters, Space } from '../state/world.ts';
+import type { AccountState, Counters } from '../state/world.ts';
+import { packSection, unpackSection } from './pack-section.ts';
 import {
   packFlagNames,
   packLimits,
@@ -21,10 +23,11 @@ import {
 } from './pack-state.ts';
 import { Packer, Unpacker } from './pack.ts';
 import type { Position } from './scan.ts';
+import type { Vault } from './vault/vault.ts';
 
-/** Checksum, version, three octets kept free, LSN. */
+/** Checksum, version, three octets kept free, LSN. A section follows. */
 const HEAD = 16;
-const VERSION = 2;
+const VERSION = 3;
 
 /** Something about the index is not as it was written. It is thrown away and made anew from the journal. */
 export class OddIndex extends Error {
@@ -36,33 +39,50 @@ export interface Sealed {
   readonly crc: number;
 }
 
-/** The key belongs to the checksum: a value under another key is damage too. */
-export function seal(key: string, lsn: number, pack: (to: Packer) => void): Sealed {
-  const to = new Packer(512);
+/** Where a value lies, and who must not be able to read it any more once the account's key is destroyed: '' is the store. */
+export interface Label {
+  readonly key: string;
+  readonly account: AccountId | '';
+  /** Of the checkpoint that writes it. */
+  readonly lsn: number;
+}
+
+/** The only place where values are made. The key belongs to the checksum: a value under another key is damage too. */
+export function seal(
+  { key, account, lsn }: Label,
+  pack: (to: Packer) => void,
+  { vault, octets = 512 }: { vault?: Vault | undefined; octets?: number },
+): Sealed {
+  const to = new Packer(octets);
   to.zeros(4);
   to.u8(VERSION);
   to.zeros(3);
   to.f64(lsn);
-  pack(to);
+  packSection(to, account, () => pack(to), vault);
   const crc = crc32(to.bytes.subarray(4), crc32(key));
   to.u32At(0, crc);
   return { bytes: to.bytes, crc };
 }
 
 export interface Unsealed {
+  readonly account: AccountId | '';
   readonly from: Unpacker;
   readonly lsn: number;
   readonly crc: number;
 }
 
-export function unseal(key: string, bytes: Uint8Array): Unsealed {
+/** And the only one where they are opened. @throws OddIndex, UnpackError */
+export function unseal(key: string, bytes: Uint8Array, vault: Vault | undefined): Unsealed {
   if (bytes.length < HEAD) throw new OddIndex(`${key} is too short`);
   const from = new Unpacker(bytes);
   const crc = from.u32();
   if (crc32(bytes.subarray(4), crc32(key)) !== crc) throw new OddIndex(`${key} is damaged`);
   if (from.u8() !== VERSION) throw new OddIndex(`${key} has another version`);
   from.raw(3);
-  return { crc, lsn: from.f64(), from };
+  const lsn = from.f64();
+  const { account, inside } = unpackSection(from, vault);
+  if (!inside) throw new OddIndex(`${key} belongs to an account whose key is destroyed`);
+  return { crc, lsn, account, from: inside };
 }
 
 /** Number of values of a kind, and the sum of their checksums modulo 2^32: a value that is missing shows. */
@@ -73,13 +93,19 @@ export interface Tally {
 
 export interface Manifest {
   readonly counters: Counters;
+  /** Number of the block that was written last. */
+  readonly lastBlock: number;
+  /** Blocks that no mailbox has any more and that are still there, because somebody may look at them. */
+  readonly stale: readonly number[];
   readonly tallies: ReadonlyMap<string, Tally>;
 }
 
-export function packManifest(to: Packer, { counters, tallies }: Manifest): void {
+export function packManifest(to: Packer, { counters, lastBlock, stale, tallies }: Manifest): void {
   to.varint(counters.uidValidity);
   to.varint(counters.mailbox);
   to.varint(counters.email);
+  to.varint(lastBlock);
+  to.list(stale, (number) => to.varint(number));
   to.list([...tallies], ([kind, { count, sum }]) => {
     to.text(kind);
     to.varint(count);
@@ -89,10 +115,12 @@ export function packManifest(to: Packer, { counters, tallies }: Manifest): void 
 
 export function unpackManifest(from: Unpacker): Manifest {
   const counters = { uidValidity: from.varint(), mailbox: from.varint(), email: from.varint() };
+  const lastBlock = from.varint();
+  const stale = from.list(() => from.varint());
   const tallies = new Map(
     from.list(() => [from.text(), { count: from.varint(), sum: from.u32() }] as const),
   );
-  return { counters, tallies };
+  return { counters, lastBlock, stale, tallies };
 }
 
 export interface Applied {
@@ -141,15 +169,17 @@ export function unpackAccount(id: AccountId, from: Unpacker): AccountState {
 /** A block as the mailbox lists it. */
 export interface BlockEntry {
   readonly number: number;
-  readonly crc: number;
+  /** CRC-32 of its columns. */
+  readonly sum: number;
+  /** Of the checkpoint that wrote it. */
+  readonly lsn: number;
 }
 
 export function packMailbox(
   to: Packer,
   mailbox: MailboxState,
-  blocks: readonly BlockEntry[],
+  blocks: readonly (readonly [About, BlockEntry])[],
 ): void {
-  to.text(mailbox.account);
   to.varint(mailbox.uidValidity);
   to.varint(mailbox.uidNext);
   to.varint(mailbox.highestModSeq);
@@ -165,18 +195,29 @@ export function packMailbox(
     to.f64(at);
     to.uids(uids);
   });
-  to.list(blocks, ({ number, crc }) => {
+  let last = 0;
+  to.list(blocks, ([about, { number, sum, lsn }]) => {
     to.varint(number);
-    to.u32(crc);
+    to.varint(lsn);
+    to.u32(sum);
+    to.varint(about.length);
+    to.varint(about.firstUid - last);
+    to.varint(about.lastUid - about.firstUid);
+    to.varint(about.unseen);
+    to.varint(about.deleted);
+    last = about.lastUid;
   });
 }
 
 /** The mailbox without its blocks, and which these are. */
 export function unpackMailbox(
   id: MailboxId,
+  account: AccountId,
   from: Unpacker,
-): { readonly mailbox: MailboxState; readonly blocks: readonly BlockEntry[] } {
-  const account = from.text() as AccountId;
+): {
+  readonly mailbox: MailboxState;
+  readonly blocks: readonly (readonly [About, BlockEntry])[];
+} {
   const uidValidity = from.varint() as UidValidity;
   const uidNext = from.varint() as Uid;
   const highestModSeq = from.varint() as ModSeq;
@@ -194,7 +235,14 @@ export function unpackMailbox(
     at: from.f64(),
     uids: from.uids(),
   }));
-  const blocks = from.list(() => ({ number: from.varint(), crc: from.u32() }));
+  let last = 0;
+  const blocks = from.list((): readonly [About, BlockEntry] => {
+    const entry = { number: from.varint(), lsn: from.varint(), sum: from.u32() };
+    const length = from.varint();
+    const firstUid = (last + from.varint()) as Uid;
+    const lastUid = (last = firstUid + from.varint()) as Uid;
+    return [{ length, firstUid, lastUid, unseen: from.varint(), deleted: from.varint() }, entry];
+  });
   const mailbox: MailboxState = {
     ...{ id, account, uidValidity, uidNext, highestModSeq, flagNames, blocks: [] },
     ...properties,
@@ -203,21 +251,6 @@ export function unpackMailbox(
     vanishedRanges: vanished.reduce((sum, { uids }) => sum + uids.length, 0),
   };
   return { mailbox, blocks };
-}
-
-export function packSpace(to: Packer, space: Pick<Space, 'floor' | 'gone'>): void {
-  to.varint(space.floor);
-  to.list([...space.gone], ([key, version]) => {
-    to.text(key);
-    to.varint(version);
-  });
-}
-
-export function unpackSpace(from: Unpacker, space: Space): void {
-  space.floor = from.varint();
-  for (const [key, version] of from.list(() => [from.text(), from.varint()] as const)) {
-    space.gone.set(key, version);
-  }
 }
 
 export function packRepeat(to: Packer, { at, lsn, results }: Repeat): void {

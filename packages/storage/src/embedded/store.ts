@@ -24,10 +24,12 @@ import {
   type JournalStore,
   type LinkOptions,
 } from './engine.ts';
+import { CacheBudget } from './cache.ts';
 import { Index } from './index-store.ts';
 import { lockDirectory } from './lock.ts';
 import { nodeDisk } from './node-disk.js';
 import { openReadOnly } from './read-only.ts';
+import { rebuildMailbox } from './rebuild.ts';
 import { attachSearch } from './search.ts';
 import { checkSyncMode, type SyncMode } from './syncing.ts';
 import { ThreadLink } from './thread-link.ts';
@@ -40,8 +42,11 @@ export interface EmbeddedStoreOptions {
   readonly segmentOctets?: number;
   /** Octets being received at one time, over all connections. Default 256 MiB. */
   readonly maxStagedOctets?: number;
-  /** Octets of message facts and small records kept in memory. Default 32 MiB. */
-  readonly cacheOctets?: number;
+  /**
+   * Octets of mailbox tables, message facts and small records kept in memory because they were used lately. What changed
+   * since the last checkpoint is kept besides. Default 64 MiB.
+   */
+  readonly cacheBytes?: number;
   /** Ranges of expunged uids that a mailbox remembers (RFC 7162 section 3.2.5.2). Default 16,384. */
   readonly vanishedRanges?: number;
   /** Milliseconds for which it remembers them. Default 90 days. */
@@ -93,16 +98,21 @@ export async function openEmbeddedStore(
   const journal = path.join(directory, 'journal');
   fs.mkdirSync(journal, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
-  const index = new Index(path.join(directory, 'index'), engine.log);
+  const disk = nodeDisk(journal);
+  const index = new Index({
+    directory: path.join(directory, 'index'),
+    log: engine.log,
+    cache: engine.cache,
+    rebuild: (id, lsn, vault) => rebuildMailbox(disk, { id, lsn, vault, rules: engine.rules }),
+  });
   let thread: ThreadLink | undefined;
   try {
     const link = (about: LinkOptions) =>
       (thread = new ThreadLink({ ...about, directory: journal }, engine.log));
-    const disk = nodeDisk(journal);
     let id: Uint8Array = new Uint8Array(16);
-    const store = await openJournalStore({ ...engine, disk, link }, (of) => {
+    const store = await openJournalStore({ ...engine, disk, link }, (of, vault) => {
       id = of;
-      return index.load(of);
+      return index.load(of, vault);
     });
     await running(thread);
     keepCheckpoints(store, index, {
@@ -172,7 +182,7 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
     segmentOctets: Math.ceil(segmentOctets / 4096) * 4096,
     maxStagedOctets: options.maxStagedOctets ?? 256 * MIB,
     sync: checkSyncMode(options.sync),
-    cacheOctets: options.cacheOctets ?? 32 * MIB,
+    cache: new CacheBudget(options.cacheBytes ?? 64 * MIB),
     rules: {
       vanishedRanges: options.vanishedRanges ?? VANISHED_RANGES,
       vanishedMs: options.vanishedMs ?? VANISHED_MS,

@@ -115,6 +115,11 @@ export class StoreBlock implements Block, About {
     this.#home = undefined;
   }
 
+  /** The columns are in memory. */
+  get resident(): boolean {
+    return this.#columns !== undefined;
+  }
+
   /** Octets of the columns that are in memory. */
   get octets(): number {
     const columns = this.#columns;

@@ -65,36 +65,45 @@ export class Space {
   readonly gone = new Map<string, number>();
   floor = 0;
 
-  /** `account`: whose it was. Its keys are not remembered, only how far they had come: they are to vanish with it. */
-  remember(key: string, version: number, account?: AccountId): void {
+  /**
+   * `account`: whose it was. Its keys are not remembered, only how far they had come: they are to vanish with it. Returns a key
+   * that is forgotten for it.
+   */
+  remember(key: string, version: number, account?: AccountId): string | undefined {
     this.gone.delete(key);
     if (account !== undefined) {
       this.floor = Math.max(this.floor, version);
-      return;
+      return undefined;
     }
     this.gone.set(key, version);
-    if (this.gone.size <= REMEMBERED) return;
+    if (this.gone.size <= REMEMBERED) return undefined;
     const [oldest, at] = this.gone.entries().next().value as [string, number];
     this.gone.delete(oldest);
     this.floor = Math.max(this.floor, at);
+    return oldest;
   }
 }
 
-/** What has become durable since the last checkpoint. */
+/**
+ * What has become durable since the last checkpoint, as it is now. Values that nobody changes: they can be written in peace
+ * while others take their place.
+ */
 export class Dirty {
-  readonly accounts = new Set<AccountId>();
-  readonly mailboxes = new Set<MailboxId>();
-  /** Keys by space. */
-  readonly records = new Map<string, Set<string>>();
-  /** Spaces that forgot a record. */
-  readonly spaces = new Set<string>();
+  readonly accounts = new Map<AccountId, AccountState>();
+  readonly mailboxes = new Map<MailboxId, MailboxState | undefined>();
+  /** By space, then by key; undefined: it is gone. */
+  readonly records = new Map<string, Map<string, RecordState | undefined>>();
+  /** Versions of deleted records that spaces remember, likewise; undefined: it is forgotten. */
+  readonly versions = new Map<string, Map<string, number | undefined>>();
+  /** Floors of spaces that forgot one. */
+  readonly floors = new Map<string, number>();
+}
 
-  record(space: string, key: string, gone: boolean): void {
-    let keys = this.records.get(space);
-    if (!keys) this.records.set(space, (keys = new Set()));
-    keys.add(key);
-    if (gone) this.spaces.add(space);
-  }
+/** Sets a value in a map of maps. */
+function put<V>(maps: Map<string, Map<string, V>>, space: string, key: string, value: V): void {
+  let map = maps.get(space);
+  if (!map) maps.set(space, (map = new Map()));
+  map.set(key, value);
 }
 
 export class World {
@@ -198,42 +207,49 @@ export class Draft {
   publish(): () => void {
     const steps: (() => void)[] = [];
     const { world } = this;
-    const put = <T>(cell: Cell<T>, value: T | undefined): void => {
+    const move = <T>(cell: Cell<T>, value: T | undefined): void => {
       cell.head = value;
       steps.push(() => {
         cell.durable = value;
       });
     };
-    if (this.#counters !== world.counters.head) put(world.counters, this.#counters);
+    if (this.#counters !== world.counters.head) move(world.counters, this.#counters);
     for (const [id, account] of this.#accounts) {
-      put(cellOf(world.accounts, id), account);
-      steps.push(() => world.dirty?.accounts.add(id));
+      move(cellOf(world.accounts, id), account);
+      steps.push(() => world.dirty?.accounts.set(id, account));
     }
     for (const [id, mailbox] of this.#mailboxes) {
       const cell = cellOf(world.mailboxes, id);
-      put(cell, mailbox);
+      move(cell, mailbox);
       noteHidden(world, id, cell);
       steps.push(() => {
         noteHidden(world, id, cell);
         if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
         else world.shared.delete(id);
         if (!cell.head && !mailbox) world.mailboxes.delete(id);
-        world.dirty?.mailboxes.add(id);
+        world.dirty?.mailboxes.set(id, mailbox);
       });
     }
     for (const [name, records] of this.#records) {
       const space = spaceOf(world, name);
       for (const [key, record] of records) {
         const cell = cellOf(space.cells, key);
-        put(cell, record);
-        steps.push(() => world.dirty?.record(name, key, record.gone));
-        if (!record.gone) space.keys.add(key);
-        else {
+        move(cell, record);
+        if (!record.gone) {
+          space.keys.add(key);
+          steps.push(() => world.dirty && put(world.dirty.records, name, key, record));
+        } else {
           steps.push(() => {
+            const { dirty } = world;
+            if (dirty) put(dirty.records, name, key, undefined);
             if (cell.head !== record) return;
             space.cells.delete(key);
             space.keys.delete(key);
-            space.remember(key, record.version, record.account);
+            const forgotten = space.remember(key, record.version, record.account);
+            if (!dirty) return;
+            put(dirty.versions, name, key, space.gone.get(key));
+            if (forgotten !== undefined) put(dirty.versions, name, forgotten, undefined);
+            dirty.floors.set(name, space.floor);
           });
         }
       }
@@ -242,7 +258,7 @@ export class Draft {
       steps.push(() => {
         const space = spaceOf(world, name);
         space.floor = Math.max(space.floor, version);
-        world.dirty?.spaces.add(name);
+        world.dirty?.floors.set(name, space.floor);
       });
     }
     return () => {
