@@ -51,7 +51,17 @@ export interface Call<S extends State, Args> {
 }
 
 /** The text of the tagged OK, with a response code if there is one; undefined: `NAME completed`. */
-export type Completion = string | void | typeof ANSWERED;
+export type Completion = string | void | typeof ANSWERED | Later;
+
+/**
+ * The command has taken in all that it needs and only waits for the store: the next one may begin if it does the same.
+ * They are answered in their order.
+ */
+export interface Later {
+  readonly later: Promise<string>;
+  /** What it holds in memory until then. */
+  readonly octets: number;
+}
 
 /** The command has answered itself. */
 export const ANSWERED = Symbol('answered');
@@ -70,6 +80,8 @@ export interface Definition<S extends State, Args> {
    * when all of it has come.
    */
   readonly streams?: boolean;
+  /** It may begin while others of this kind wait for the store (`Later`): what it does depends on none of them. */
+  readonly overlaps?: boolean;
   parse(read: Reader, parsing: Parsing): Args;
   run(call: Call<S, Args>): Promise<Completion>;
 }
@@ -82,6 +94,7 @@ export interface Command {
   readonly writes: boolean;
   readonly holdsNumbers: boolean;
   readonly streams: boolean;
+  readonly overlaps: boolean;
   /** Reads the arguments and returns what will run. */
   prepare(
     read: Reader,
@@ -97,6 +110,7 @@ export function command<S extends State, Args>(definition: Definition<S, Args>):
     writes = false,
     holdsNumbers = false,
     streams = false,
+    overlaps = false,
   } = definition;
   return {
     name,
@@ -105,6 +119,7 @@ export function command<S extends State, Args>(definition: Definition<S, Args>):
     writes,
     holdsNumbers,
     streams,
+    overlaps,
     prepare(read, parsing) {
       const args = definition.parse(read, parsing);
       // The connection has checked the state before: this is the one place that says so to the compiler.

@@ -1,7 +1,6 @@
 /**
- * One socket: reads a command, runs it, answers, and only then looks at the next. RFC 9051 section 5.5 lets a server begin
- * several at once if it can prove that they do not touch each other; the proof costs more than it saves where the store
- * answers from memory.
+ * One socket: reads a command, runs it, answers, and only then looks at the next; but for commands that only add, which may
+ * wait for the disk together (waiting-answers.ts).
  */
 import { channelBindings, isMailError, MailError, type Account } from '@mail-server-kit/core';
 import type { Duplex } from 'node:stream';
@@ -15,6 +14,7 @@ import { secured } from './secure.ts';
 import { inState, type Peer, type Session, type Wiring } from './session.ts';
 import type { Upload } from './upload.ts';
 import type { Report, View } from './view.ts';
+import { WaitingAnswers } from './waiting-answers.ts';
 import { Closed, Input } from './wire/input.ts';
 import { Fatal, Problem } from './wire/problem.ts';
 import { Reader, type ReaderOptions } from './wire/reader.ts';
@@ -51,6 +51,9 @@ export class Connection implements Talk {
   #bads = 0;
   #failedLogins = 0;
   #tag = '*';
+  /** An end that only an answer noticed is one for the command that is awaited. */
+  readonly #waiting = new WaitingAnswers((error) => this.#input.interrupt(error));
+  #flushes = false;
 
   constructor(stream: Duplex, peer: Peer, wiring: Wiring) {
     this.#stream = stream;
@@ -92,6 +95,8 @@ export class Connection implements Talk {
         if (count % FAIR === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
+      // What was begun is answered first, if there still is somebody to answer.
+      await this.#waiting.answered().catch(() => {});
       if (error instanceof Fatal) this.#bye(error.message, error.code);
       else if (!(error instanceof Closed)) {
         this.#log('error', 'connection failed', { error });
@@ -128,6 +133,7 @@ export class Connection implements Talk {
   }
 
   async goAhead(text: string): Promise<void> {
+    await this.#waiting.answered();
     this.#out.text(`+ ${text}\r\n`);
     await this.#out.flush();
   }
@@ -228,10 +234,12 @@ export class Connection implements Talk {
     });
     try {
       const begun = this.#begin(line);
+      if (!begun.command.overlaps || this.#waiting.isFull) await this.#waiting.answered();
       const runsAt = (before: Buffer): void => void this.#prepare(begun, before);
       const octets = await intake.gather(begun.command.streams ? runsAt : undefined);
       await this.#run(begun, octets, intake.upload);
     } catch (error) {
+      if (!isEnd(error)) await this.#waiting.answered();
       this.#refuse(error);
     }
     await intake.discard();
@@ -293,15 +301,40 @@ export class Connection implements Talk {
         report,
       });
     } catch (error) {
+      if (isEnd(error)) throw error;
+      await this.#waiting.answered();
       // What has changed meanwhile is told in any case, before the tagged response.
-      if (!isEnd(error)) await report();
+      await report();
       throw error;
     }
     if (completion === ANSWERED) return;
-    await report();
-    await tellOldNames(session, this.#respond, oldNames);
-    const text = completion ?? `${uid ? 'UID ' : ''}${command.name} completed`;
-    this.#out.text(`${this.#tag} OK ${text}\r\n`);
+    const tag = this.#tag;
+    const complete = async (text = `${uid ? 'UID ' : ''}${command.name} completed`) => {
+      await report();
+      await tellOldNames(session, this.#respond, oldNames);
+      this.#out.text(`${tag} OK ${text}\r\n`);
+    };
+    if (typeof completion !== 'object') return complete(completion ?? undefined);
+    this.#waiting.add(completion.later, completion.octets, async (later) => {
+      try {
+        await complete(await later);
+      } catch (error) {
+        if (isEnd(error)) throw error;
+        await report();
+        this.#refuse(error, tag);
+      }
+      this.#flushSoon();
+    });
+  }
+
+  /** Answers that come while the next command is awaited go out together. */
+  #flushSoon(): void {
+    if (this.#flushes) return;
+    this.#flushes = true;
+    setImmediate(() => {
+      this.#flushes = false;
+      this.#out.flush().catch((error: Error) => this.#input.interrupt(error));
+    });
   }
 
   async #lookFirst(): Promise<void> {
@@ -310,10 +343,10 @@ export class Connection implements Talk {
   }
 
   /** The tagged response of a command that failed. */
-  #refuse(error: unknown): void {
-    if (error instanceof Refusal) return this.#answer(error.status, error.code, error.message);
+  #refuse(error: unknown, tag = this.#tag): void {
+    if (error instanceof Refusal) return this.#answer(tag, error.status, error);
     if (error instanceof Problem) {
-      this.#answer('BAD', error.code, error.message);
+      this.#answer(tag, 'BAD', error);
       // Whoever speaks HTTP to us, or guesses, is not let go on for long.
       if (!this.session.account && ++this.#bads >= this.session.wiring.limits.badBeforeLogin) {
         throw new Fatal('Too many commands that are none');
@@ -322,15 +355,20 @@ export class Connection implements Talk {
     }
     if (isMailError(error)) {
       if (error.cause !== undefined) this.#log('warn', 'command refused', { error });
-      return this.#answer('NO', error.imap, error.message);
+      return this.#answer(tag, 'NO', { code: error.imap, message: error.message });
     }
     if (isEnd(error)) throw error;
     this.#log('error', 'command failed', { error });
-    this.#answer('NO', 'SERVERBUG', 'Internal error, the operator was told');
+    const message = 'Internal error, the operator was told';
+    this.#answer(tag, 'NO', { code: 'SERVERBUG', message });
   }
 
-  #answer(status: string, code: string | undefined, text: string): void {
-    this.#out.text(`${this.#tag} ${status} ${code ? `[${code}] ` : ''}${oneLine(text)}\r\n`);
+  #answer(
+    tag: string,
+    status: string,
+    { code, message }: { readonly code?: string | undefined; readonly message: string },
+  ): void {
+    this.#out.text(`${tag} ${status} ${code ? `[${code}] ` : ''}${oneLine(message)}\r\n`);
   }
 
   #bye(text: string, code?: string): void {

@@ -1,3 +1,6 @@
+import assert from 'node:assert/strict';
+import type { MailStore } from '@mail-server-kit/core';
+import { turn } from '@mail-server-kit/core/testing';
 import { describe, it } from 'vitest';
 import { clients, plain } from '../fixtures/clients.ts';
 
@@ -132,4 +135,78 @@ describe('APPEND', () => {
       S: * 1 RECENT
       S: c OK [APPENDUID 1 1] APPEND completed`;
   });
+
+  it('several sent in a row wait for the disk together, and are answered in their order', async () => {
+    const disk = slowDisk();
+    const talk = await clients(1, { INBOX: [] }, { store: disk.under });
+    disk.hold();
+    const message = '{12+}\r\na: b\r\n\r\ntext\r\n';
+    await talk.send(
+      '',
+      `a APPEND INBOX ${message}b APPEND INBOX ${message}c APPEND none ${message}d STATUS INBOX (MESSAGES)\r\n`,
+    );
+    await turn();
+    // The third is refused at once, but not told before the others are: nor does what depends on them begin.
+    assert.equal(disk.waiting, 2);
+    disk.release();
+    await talk`
+      S: * 2 EXISTS
+      S: * 2 RECENT
+      S: a OK [APPENDUID 1 1] APPEND completed
+      S: b OK [APPENDUID 1 2] APPEND completed
+      S: c NO [TRYCREATE] There is no such mailbox
+      S: * STATUS INBOX (MESSAGES 2)
+      S: d OK STATUS completed`;
+  });
+
+  it('one that the store refuses is told in its place, and leaves nothing behind', async () => {
+    const disk = slowDisk();
+    const talk = await clients(1, { INBOX: [] }, { store: disk.under });
+    const { store, account } = talk.setting;
+    await store.commit([{ op: 'setAccount', account, limits: { messages: 1 } }]);
+    disk.hold();
+    const message = '{12+}\r\na: b\r\n\r\ntext\r\n';
+    await talk.send(
+      '',
+      `a APPEND INBOX ${message}b APPEND INBOX ${message}c APPEND none ${message}d NOOP\r\n`,
+    );
+    await turn();
+    disk.release();
+    await talk`
+      S: * 1 EXISTS
+      S: * 1 RECENT
+      S: a OK [APPENDUID 1 1] APPEND completed
+      S: b NO [OVERQUOTA] Quota exceeded
+      S: c NO [TRYCREATE] There is no such mailbox
+      S: d OK NOOP completed`;
+  });
 });
+
+/** Commits do not become durable while they are held. */
+function slowDisk() {
+  let open = Promise.resolve();
+  let release = () => {};
+  let waiting = 0;
+  return {
+    under: (store: MailStore): MailStore =>
+      new Proxy(store, {
+        get(target, key) {
+          if (key === 'commit') {
+            return async (...args: Parameters<MailStore['commit']>) => {
+              waiting++;
+              await open;
+              waiting--;
+              return target.commit(...args);
+            };
+          }
+          const value: unknown = Reflect.get(target, key);
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      }),
+    hold: () => void (open = new Promise((resolve) => (release = resolve))),
+    release: () => release(),
+    get waiting() {
+      return waiting;
+    },
+  };
+}

@@ -32,6 +32,7 @@ export const append = command({
   name: 'APPEND',
   state: 'authenticated',
   streams: true,
+  overlaps: true,
 
   parse(read, { dialect }) {
     const mailbox = read.mailbox();
@@ -49,17 +50,28 @@ export const append = command({
       if (args.head.data) for (const character of args.head.data.close) read.expect(character);
       if (next) throw bad('One message at a time');
       read.end();
-      const { results } = await session.store.commit([
-        { op: 'append', mailbox: to.id, ...message.value },
-      ]);
-      session.view?.touch();
-      return code(to, results[0]?.uid);
     } catch (error) {
       await session.store.discard(message.stage.stage);
       throw error;
     }
+    return { later: commit(session, to, message), octets: message.stage.size };
   },
 });
+
+async function commit(
+  { store, view }: Session<'authenticated'>,
+  to: MailboxInfo,
+  { stage, value }: Taken,
+): Promise<string> {
+  try {
+    const { results } = await store.commit([{ op: 'append', mailbox: to.id, ...value }]);
+    view?.touch();
+    return code(to, results[0]?.uid);
+  } catch (error) {
+    await store.discard(stage.stage);
+    throw error;
+  }
+}
 
 function code(to: MailboxInfo, uid: number | undefined): string {
   return `[APPENDUID ${to.uidValidity} ${uid}] APPEND completed`;
@@ -107,12 +119,17 @@ function tooBig(): MailError {
   return new MailError('TOOBIG', 'The message is too large');
 }
 
+interface Taken {
+  readonly stage: Stage;
+  readonly value: NewMessage;
+}
+
 /** Stages the message and finds out its facts in one pass. */
 async function take(
   { store, wiring }: Session<'authenticated'>,
   upload: Upload,
   head: Head,
-): Promise<{ readonly stage: Stage; readonly value: NewMessage }> {
+): Promise<Taken> {
   if (upload.size === 0) throw no(undefined, 'The message is empty');
   const scanner = createScanner();
   const octets = upload.eight ? upload.octets() : normalized(upload.octets());

@@ -137,7 +137,11 @@ export class Writer {
   /** Sends what is gathered. Resolves when the client takes more. @throws Closed, Fatal */
   async flush(): Promise<void> {
     this.#seal();
-    if (this.#ready.length === 0) return;
+    // Somebody else may have sent what the client does not take.
+    if (this.#ready.length === 0) {
+      if (this.#stream.writableNeedDrain && !this.#gone) await this.#drained();
+      return;
+    }
     if (this.#gone || this.#stream.destroyed) throw new Closed('the client is gone');
     const parts = this.#ready;
     this.#ready = [];
