@@ -66,6 +66,7 @@ export {
   type Slice,
   type Source,
   type Stage,
+  type StageOptions,
   type StoredRecord,
   type Write,
   type WriteResult,

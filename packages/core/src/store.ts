@@ -342,6 +342,18 @@ export type Source =
 /** What a store can do beyond the duty; a protocol announces accordingly. */
 export type Ability = 'search' | 'threads' | 'undelete' | 'encryption';
 
+export interface StageOptions {
+  /** Octets, as announced (RFC 1870 SIZE, the literal of APPEND). If there is no room for them, that is said at once. */
+  readonly sizeHint?: number;
+  /** More octets than this are refused. */
+  readonly limit?: number;
+  /**
+   * Who is to blame for what is staged and not yet committed or discarded: an account, or the address of a client that has
+   * none. However much some owners stage, there is room for another one.
+   */
+  readonly owner?: string;
+}
+
 export interface Stage {
   readonly stage: StageId;
   /** Octets. */
@@ -358,7 +370,7 @@ export interface MailStore {
    */
   stage(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options?: { sizeHint?: number; limit?: number },
+    options?: StageOptions,
   ): Promise<Stage>;
   /**
    * Frees a stage that no commit has used up. Harmless if it is gone, or if a commit whose outcome is UNKNOWN was made after

@@ -3,7 +3,6 @@
  * points to any more is freed by the garbage collector.
  */
 import {
-  MailError,
   silent,
   systemClock,
   type Clock,
@@ -12,6 +11,7 @@ import {
   type Log,
   type MailStore,
   type StageId,
+  type StageOptions,
 } from '@mail-server-kit/core';
 import type { StoreBlock } from './state/block.ts';
 import { checkUndeleteMs } from './state/expunged.ts';
@@ -19,7 +19,8 @@ import { VANISHED_MS, VANISHED_RANGES } from './state/mailbox.ts';
 import type { Kept, Message, Piece, Pieces, RecordBody } from './state/pieces.ts';
 import type { Medium, Planned } from './state/medium.ts';
 import { StateStore } from './state/store.ts';
-import { collect, type StagingOptions } from './staging.ts';
+import { StagingRoom, type Share } from './room.ts';
+import { collect } from './staging.ts';
 
 export interface MemoryStoreOptions {
   /** Default: the system's. */
@@ -49,49 +50,41 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MailStore {
 class Memory implements Medium {
   readonly holds = true;
   readonly sealed = false;
-  readonly #stages = new Map<StageId, Pieces>();
-  readonly #maxStaged: number;
-  #staged = 0;
+  readonly #stages = new Map<StageId, { readonly pieces: Pieces; readonly share: Share }>();
+  readonly #room: StagingRoom;
   #lastStage = 0;
   #lsn = 0;
 
   constructor(maxStaged: number) {
-    this.#maxStaged = maxStaged;
+    this.#room = new StagingRoom(maxStaged);
   }
 
   begin(): void {}
 
   async stageOctets(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: StagingOptions,
+    options: StageOptions,
   ): Promise<{ stage: StageId; size: number }> {
     const pieces: Uint8Array[] = [];
-    let size = 0;
+    const share = this.#room.begin(options.owner);
     try {
-      await collect(octets, options, (chunk) => {
-        if (this.#staged + chunk.length > this.#maxStaged) {
-          throw new MailError('LIMIT', 'Too much is being received');
-        }
-        this.#staged += chunk.length;
-        size += chunk.length;
-        pieces.push(chunk);
-      });
+      const size = await collect(octets, options, share, (chunk) => void pieces.push(chunk));
+      const stage = `S${++this.#lastStage}` as StageId;
+      this.#stages.set(stage, { pieces: { size, pieces }, share });
+      return { stage, size };
     } catch (error) {
-      this.#staged -= size;
+      share.free();
       throw error;
     }
-    const stage = `S${++this.#lastStage}` as StageId;
-    this.#stages.set(stage, { size, pieces });
-    return { stage, size };
   }
 
   discard(stage: StageId): void {
-    this.#staged -= this.#stages.get(stage)?.size ?? 0;
+    this.#stages.get(stage)?.share.free();
     this.#stages.delete(stage);
   }
 
   stage(id: StageId): Pieces | undefined {
-    return this.#stages.get(id);
+    return this.#stages.get(id)?.pieces;
   }
 
   message(block: StoreBlock, row: number): Message {

@@ -13,6 +13,7 @@ import type {
   Row,
   Source,
   Stage,
+  StageOptions,
   StoredRecord,
   Write,
 } from '../store.ts';
@@ -51,7 +52,7 @@ export class GuardedStore implements MailStore {
 
   async stage(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options?: { sizeHint?: number; limit?: number },
+    options?: StageOptions,
   ): Promise<Stage> {
     const staged = await this.#store.stage(octets, options);
     this.#stages.add(staged.stage);

@@ -126,7 +126,7 @@ interface Taken {
 
 /** Stages the message and finds out its facts in one pass. */
 async function take(
-  { store, wiring }: Session<'authenticated'>,
+  { store, account, wiring }: Session<'authenticated'>,
   upload: Upload,
   head: Head,
 ): Promise<Taken> {
@@ -141,7 +141,11 @@ async function take(
   };
   // Bare LF becomes CRLF, so it may grow to twice its size.
   const limit = wiring.limits.appendOctets * 2;
-  const stage = await store.stage(scanned(), { sizeHint: upload.size, limit });
+  const stage = await store.stage(scanned(), {
+    sizeHint: upload.size,
+    limit,
+    owner: account.id,
+  });
   const facts: Facts = scanner.finish();
   return {
     stage,

@@ -8,7 +8,7 @@ import type { Body } from './body.ts';
 import { file, type Addressed } from './file.ts';
 import { createPass, tooBig } from './pass.ts';
 import { ourFault, Refused, reply, type Reply } from './reply.ts';
-import { clientOf, type Accepted, type Session, type Transaction } from './session.ts';
+import { clientOf, networkOf, type Accepted, type Session, type Transaction } from './session.ts';
 import type { Settings } from './settings.ts';
 import { missingFields, received, returnPath } from './trace.ts';
 import type { Tags } from './filters.ts';
@@ -54,6 +54,7 @@ export async function receiveMessage(
   try {
     stage = await store.stage(pass.octets(body), {
       limit: maxMessageOctets,
+      owner: account?.id ?? networkOf(remoteAddress),
       ...(size !== undefined && { sizeHint: Math.min(size, maxMessageOctets) }),
     });
     const time = clock.now();

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import type { EmailId, MailboxId, StageId, Uid } from '@mail-server-kit/core';
+import {
+  isMailError,
+  type EmailId,
+  type MailboxId,
+  type StageId,
+  type Uid,
+} from '@mail-server-kit/core';
 import {
   alice,
   all,
@@ -443,6 +449,35 @@ export function messagePromises({ describe, it }: Runner, open: Open): void {
       withStore(open, async ({ store }) => {
         await fails(store.stage([octets('12345'), octets('67890')], { limit: 9 }), 'TOOBIG');
         assert.equal((await store.stage([octets('12345')], { limit: 5 })).size, 5);
+      }),
+    );
+
+    it(
+      'are counted for their owner, and leave room for others: LIMIT',
+      withStore(open, async ({ store }) => {
+        /** The most that would be taken from an owner now. */
+        async function roomFor(owner: string): Promise<number> {
+          let fits = 0;
+          for (let step = 2 ** 40; step >= 1; step /= 2) {
+            try {
+              const { stage } = await store.stage([], { owner, sizeHint: fits + step });
+              await store.discard(stage);
+              fits += step;
+            } catch (error) {
+              assert.ok(isMailError(error, 'LIMIT'));
+            }
+          }
+          return fits;
+        }
+        const free = await roomFor('greedy');
+        // A store may well have no end.
+        if (free > 2 ** 40) return;
+        const { stage, size } = await store.stage([new Uint8Array(100_000)], { owner: 'greedy' });
+        const left = await roomFor('greedy');
+        assert.ok(left <= free - size);
+        assert.ok((await roomFor('other')) > left);
+        await store.discard(stage);
+        assert.equal(await roomFor('greedy'), free);
       }),
     );
 

@@ -7,8 +7,8 @@ import {
   type Facts,
   type Stage,
   type StageId,
+  type StageOptions,
 } from '@mail-server-kit/core';
-import type { StagingOptions } from '../staging.ts';
 import type { StoreBlock } from '../state/block.ts';
 import type { Delta } from '../state/delta.ts';
 import type { Extent, Kept, Message, Piece, Pieces, RecordBody } from '../state/pieces.ts';
@@ -69,7 +69,7 @@ export class JournalMedium implements Medium {
 
   stageOctets(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: StagingOptions,
+    options: StageOptions,
   ): Promise<Stage> {
     return this.#options.stages.take(octets, options);
   }

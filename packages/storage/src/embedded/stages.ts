@@ -1,7 +1,8 @@
 /** Octets on their way in: small ones stay in memory and ride in the commit, larger ones go into the journal as chunks. */
 import { crc32 } from 'node:zlib';
-import { MailError, type StageId } from '@mail-server-kit/core';
-import { CHUNK_OCTETS, collect, type StagingOptions } from '../staging.ts';
+import type { StageId, StageOptions } from '@mail-server-kit/core';
+import { StagingRoom, type Share } from '../room.ts';
+import { CHUNK_OCTETS, collect } from '../staging.ts';
 import type { Piece, Pieces } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
 import { CHUNK, RECORD_HEADER } from './layout.js';
@@ -22,47 +23,48 @@ export interface StagesOptions {
   readonly sealed: boolean;
 }
 
+interface Staged {
+  readonly pieces: Pieces;
+  readonly share: Share;
+}
+
 export class Stages {
-  readonly #stages = new Map<StageId, Pieces>();
+  readonly #stages = new Map<StageId, Staged>();
+  readonly #room: StagingRoom;
   readonly #options: StagesOptions;
   readonly #chunkOctets: number;
-  #octets = 0;
   #last = 0;
 
   constructor(options: StagesOptions) {
     this.#options = options;
+    this.#room = new StagingRoom(options.maxOctets);
     this.#chunkOctets = Math.min(CHUNK_OCTETS, Math.floor(options.journal.maxPayload / 2));
   }
 
   get(id: StageId): Pieces | undefined {
-    return this.#stages.get(id);
+    return this.#stages.get(id)?.pieces;
   }
 
   async take(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: StagingOptions,
+    options: StageOptions,
   ): Promise<{ stage: StageId; size: number }> {
     const pieces: Piece[] = [];
-    let size = 0;
+    const share = this.#room.begin(options.owner);
     const take = async (chunk: Uint8Array) => {
-      if (this.#octets + chunk.length > this.#options.maxOctets) {
-        throw new MailError('LIMIT', 'Too much is being received');
-      }
-      this.#octets += chunk.length;
-      size += chunk.length;
       const small = pieces.length === 0 && chunk.length < INLINE_OCTETS;
       pieces.push(small && chunk.length < this.#chunkOctets ? chunk : await this.#write(chunk));
     };
     try {
-      await collect(octets, options, take, this.#chunkOctets);
+      const size = await collect(octets, options, share, take, this.#chunkOctets);
+      const stage = `S${++this.#last}` as StageId;
+      this.#stages.set(stage, { pieces: { size, pieces }, share });
+      return { stage, size };
     } catch (error) {
       // Its chunks stay behind in the journal as garbage.
-      this.#octets -= size;
+      share.free();
       throw error;
     }
-    const stage = `S${++this.#last}` as StageId;
-    this.#stages.set(stage, { size, pieces });
-    return { stage, size };
   }
 
   async #write(chunk: Uint8Array): Promise<Piece> {
@@ -86,7 +88,7 @@ export class Stages {
   }
 
   discard(stage: StageId): void {
-    this.#octets -= this.#stages.get(stage)?.size ?? 0;
+    this.#stages.get(stage)?.share.free();
     this.#stages.delete(stage);
   }
 }

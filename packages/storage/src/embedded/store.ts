@@ -40,7 +40,7 @@ export interface EmbeddedStoreOptions {
    * start. A commit has to fit into one, or it is LIMIT: 62 octets for each message that is copied, so a million by default.
    */
   readonly segmentOctets?: number;
-  /** Octets being received at one time, over all connections. Default 256 MiB. */
+  /** Octets being received at one time, over all connections; an account or a client gets at most half of it. Default 256 MiB. */
   readonly maxStagedOctets?: number;
   /**
    * Octets of mailbox tables, message facts and small records kept in memory because they were used lately. What changed

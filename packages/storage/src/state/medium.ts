@@ -1,5 +1,13 @@
 /** Where a store puts octets and commits: memory, or a journal. */
-import type { EmailId, Facts, MailError, Stage, StageId, WriteResult } from '@mail-server-kit/core';
+import type {
+  EmailId,
+  Facts,
+  MailError,
+  Stage,
+  StageId,
+  StageOptions,
+  WriteResult,
+} from '@mail-server-kit/core';
 import type { StoreBlock } from './block.ts';
 import type { Delta } from './delta.ts';
 import type { Kept, Piece, RecordBody } from './pieces.ts';
@@ -16,7 +24,7 @@ export interface Planned {
 export interface Medium extends Materials {
   stageOctets(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: { sizeHint?: number; limit?: number },
+    options: StageOptions,
   ): Promise<Stage>;
   discard(stage: StageId): void;
   /**

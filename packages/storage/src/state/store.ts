@@ -30,6 +30,7 @@ import {
   type Source,
   type Stage,
   type StageId,
+  type StageOptions,
   type StoredRecord,
   type Uid,
   type UidRanges,
@@ -90,7 +91,7 @@ export class StateStore implements MailStore {
 
   stage(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-    options: { sizeHint?: number; limit?: number } = {},
+    options: StageOptions = {},
   ): Promise<Stage> {
     this.#open();
     return this.medium.stageOctets(octets, options);
