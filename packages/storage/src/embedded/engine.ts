@@ -13,7 +13,7 @@ import { JournalMedium, absolute } from './medium.ts';
 import { unpackCommit } from './pack-commit.ts';
 import { Unpacker } from './pack.ts';
 import { JournalReader } from './reader.ts';
-import { createJournal, cutTornEnd } from './recover.ts';
+import { createJournal, settleEnd } from './recover.ts';
 import * as scanning from './scan.ts';
 import { damaged, listSegments, type Segment } from './segments.ts';
 import { Stages } from './stages.ts';
@@ -79,7 +79,7 @@ export async function openJournalStore(
   if (vault) settleKeys(vault, base.world, readOnly);
   const ready = readOnly
     ? ([...segments.keys()].at(-1) as number)
-    : cutTornEnd(disk, segments, scanned, segmentOctets);
+    : settleEnd(disk, segments, scanned, segmentOctets);
   const link = options.link({ octets: segmentOctets, store, generation, ready });
   const { segment, offset, lsn } = scanned.end;
   const capacity = (segments.get(segment) as Segment).octets;

@@ -101,6 +101,11 @@ export interface Scanned {
   readonly end: Position;
   /** The last record was a mark: the store was closed, and nothing can follow it. */
   readonly closed: boolean;
+  /**
+   * In the segment of `end`: all before this was on disk when a later record was written. What follows it has been read, but
+   * perhaps from the memory of the system alone: after a process that was killed, or a sync that failed.
+   */
+  readonly sure: number;
 }
 
 /**
@@ -117,6 +122,7 @@ export function scan(
 ): Scanned {
   let end: Position = { segment, offset, lsn };
   let closed = false;
+  let unsure: { readonly lsn: number; readonly at: number }[] = [];
   for (let number = segment; ; number++) {
     const { octets } = segments.get(number) as Segment;
     const reader = new SegmentReader(disk, number, octets);
@@ -130,6 +136,9 @@ export function scan(
         }
         take(record);
         closed = record.header.type === mark;
+        const { durable } = record.header;
+        while (unsure[0] && unsure[0].lsn <= durable) unsure.shift();
+        unsure.push({ lsn: record.header.lsn, at });
         at = aligned(at + record.bytes.length);
         end = { segment: number, offset: at, lsn: record.header.lsn };
       }
@@ -137,9 +146,11 @@ export function scan(
       reader.close();
     }
     if (!segments.has(number + 1) || !begins(disk, segments, number + 1, end.lsn + 1, seed)) break;
+    // A segment is begun when the one before it is on disk.
+    unsure = [];
   }
   refuseDamage(disk, segments, end, seed, known);
-  return { end, closed };
+  return { end, closed, sure: unsure[0]?.at ?? end.offset };
 }
 
 function begins(
@@ -186,7 +197,7 @@ function refuseDamage(
 }
 
 /** Whether nothing but zeros follows. */
-export function isZero(reader: SegmentReader, from: number): boolean {
+function isZero(reader: SegmentReader, from: number): boolean {
   for (let at = from; at < reader.octets; at += WINDOW) {
     const bytes = reader.bytes(at, WINDOW);
     if (bytes.compare(zeros, 0, bytes.length) !== 0) return false;
