@@ -3,6 +3,7 @@
  * not in the thread, so that a commit knows where its messages lie before they are written.
  */
 import { MailError } from '@mail-server-kit/core';
+import { readOnly } from '../state/commits.ts';
 import {
   RECORD_HEADER,
   SEGMENT_HEADER,
@@ -231,8 +232,3 @@ export interface AppendOptions {
   readonly counts?: boolean;
   readonly freeing?: boolean;
 }
-
-export const readOnly = (cause: unknown): MailError =>
-  new MailError('UNAVAILABLE', 'The mail store can only be read until it is opened again', {
-    cause,
-  });

@@ -1,5 +1,12 @@
 /** Commits one after the other: planned on `head`, taken by the medium, told of when they are durable. */
-import type { Clock, Commit, Content, StageId, Write } from '@mail-server-kit/core';
+import {
+  MailError,
+  type Clock,
+  type Commit,
+  type Content,
+  type StageId,
+  type Write,
+} from '@mail-server-kit/core';
 import { locateKept, type Rules } from './delta.ts';
 import { changesOf, cursorOf, type Feed } from './feed.ts';
 import type { Medium } from './medium.ts';
@@ -30,6 +37,8 @@ export class Commits {
   /** Commits that are not durable yet. */
   #pending = 0;
   readonly #idle: (() => void)[] = [];
+  /** A commit of unknown outcome: what comes after it would be planned on what may not be there. */
+  #lost: MailError | undefined;
 
   constructor(medium: Medium, options: CommitsOptions) {
     this.#medium = medium;
@@ -75,13 +84,17 @@ export class Commits {
   }
 
   #take({ writes, id, resolve, reject }: Waiting): boolean {
+    if (this.#lost) throw readOnly(this.#lost);
     const { world, repeats, feed, clock, rules } = this.#options;
     const at = clock.now();
     const { draft, deltas, results } = plan(world, writes, this.#medium, rules, at);
     if (deltas.length === 0 && id === undefined) {
       this.#useUp(writes);
       // The answer rests on what others have written: it may be told when that is durable.
-      this.#whenIdle(() => resolve({ cursor: cursorOf(feed.last), results }));
+      this.#whenIdle(() => {
+        if (this.#lost) reject(readOnly(this.#lost));
+        else resolve({ cursor: cursorOf(feed.last), results });
+      });
       return true;
     }
     let publish = () => {};
@@ -90,8 +103,10 @@ export class Commits {
       { deltas, results, at, ...(id === undefined ? {} : { id }) },
       (error) => {
         this.#pending--;
-        if (error) reject(error);
-        else {
+        if (error) {
+          this.#lost = error;
+          reject(error);
+        } else {
           publish();
           if (id !== undefined) repeats.add({ id, at, lsn, results }, at);
           this.#useUp(writes);
@@ -131,3 +146,8 @@ function* stagesOf(writes: readonly Write[]): Generator<StageId> {
     for (const slice of content) if ('stage' in slice) yield slice.stage;
   }
 }
+
+export const readOnly = (cause: unknown): MailError =>
+  new MailError('UNAVAILABLE', 'The mail store can only be read until it is opened again', {
+    cause,
+  });
