@@ -1,5 +1,5 @@
 /**
- * What `npm start`, `npm test`, `npm run bench` and `npm run fuzz` do, from a fresh clone on: install what
+ * What `npm start`, `npm test`, `npm run bench`, `npm run fuzz` and `npm run simulate` do, from a fresh clone on: install what
  * package-lock.json names if it is not there, then run the command from the sources. Nothing is built, nothing but Node
  * and npm is needed. Signals reach the command; its exit code is ours.
  */
@@ -18,6 +18,7 @@ const commands = {
   start: [...fromSources, join(root, 'examples/provider/main.ts')],
   test: [vitest, 'run', '--root', root],
   bench: [...fromSources, join(root, 'bench/run.ts')],
+  simulate: [...fromSources, join(root, 'packages/storage/src/simulation/run.ts')],
   fuzz: [vitest, 'run', '--root', root, '--config', join(root, 'vitest.fuzz.config.ts')],
 };
 

@@ -22,6 +22,10 @@ export interface FakeDisk extends Disk {
     code: 'EIO' | 'ENOSPC',
     after?: number,
   ): void;
+  /** Nothing is going to fail any more, and there is room. */
+  mend(): void;
+  /** Another disk with the same files, as they are seen now; all of it is on it. */
+  copy(): FakeDisk;
   /** Rot: one bit of one octet, on the disk and in what is read. @throws TypeError beyond the end */
   flip(name: string, position: number, bit?: number): void;
   /** Octets of all files together; beyond it writes fail with ENOSPC. Default: no limit. */
@@ -167,6 +171,23 @@ export function fakeDisk({
     },
     fail(call, code, after = 0) {
       failures.set(call, { code, after });
+    },
+    mend() {
+      failures.clear();
+      capacity = Infinity;
+    },
+    copy() {
+      const other = fakeDisk({ seed: random.integer(2 ** 32) });
+      for (const [name, file] of names) {
+        const octets = new Uint8Array(file.size);
+        file.read(octets, 0);
+        const handle = other.open(name, 'write');
+        handle.write([octets], 0);
+        handle.sync();
+        handle.close();
+      }
+      other.syncDirectory();
+      return other;
     },
     flip(name, position, bit = 0) {
       existing(name, 'open').flip(position, bit);

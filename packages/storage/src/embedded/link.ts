@@ -41,17 +41,26 @@ interface Waiting {
   readonly done: Done;
 }
 
-/** Writes in this thread, group by group, at the end of each turn of the event loop. */
+/** Does `work` later; what it returns makes that it does not. */
+export type Later = (work: () => void) => () => void;
+
+const nextTurn: Later = (work) => {
+  const handle = setImmediate(work);
+  return () => clearImmediate(handle);
+};
+
+/** Writes in this thread, group by group, at the end of each turn of the event loop or when `later` says. */
 export class InlineLink implements Link {
   onProgress = (): void => {};
   failed: unknown;
   backlog = 0;
   #queue: Waiting[] = [];
-  #scheduled: NodeJS.Immediate | undefined;
+  #cancel: (() => void) | undefined;
 
   constructor(
     readonly writer: JournalWriter,
     readonly log: Log,
+    readonly later: Later = nextTurn,
   ) {}
 
   get ready(): number {
@@ -81,8 +90,8 @@ export class InlineLink implements Link {
   }
 
   #schedule(): void {
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
+    this.#cancel ??= this.later(() => {
+      this.#cancel = undefined;
       this.#group();
       this.onProgress();
     });
@@ -109,7 +118,7 @@ export class InlineLink implements Link {
   }
 
   async close(): Promise<void> {
-    if (this.#scheduled) clearImmediate(this.#scheduled);
+    this.#cancel?.();
     this.#group();
     this.failed ??= new Error('the journal is closed');
     this.writer.close();

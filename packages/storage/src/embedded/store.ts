@@ -144,7 +144,7 @@ async function running(thread: ThreadLink | undefined): Promise<void> {
 }
 
 /** A checkpoint bounds what the next start has to replay: by octets of journal, and by time. */
-function keepCheckpoints(
+export function keepCheckpoints(
   store: JournalStore,
   index: Index,
   { octets, everyMs, clock }: { octets: number; everyMs: number; clock: Clock },

@@ -1,0 +1,138 @@
+/** Those who follow the stream of changes: each hears of every commit once and in its order, across all restarts. */
+import type { AccountId, Change, MailStore } from '@mail-server-kit/core';
+import type { SeededRandom } from '@mail-server-kit/core/testing';
+import { Difference, type Ledger, type Told } from './ledger.ts';
+import { changeLine } from './model.ts';
+import { spaces } from './view.ts';
+
+/** Changes by the commit that they belong to. */
+export function groupsOf(changes: readonly Change[]): Told[] {
+  const groups: { cursor: Change['cursor']; at: number; changes: Set<string> }[] = [];
+  for (const change of changes) {
+    let group = groups.at(-1);
+    if (group?.cursor !== change.cursor) {
+      groups.push((group = { cursor: change.cursor, at: change.at, changes: new Set() }));
+    }
+    const line = changeLine(change);
+    if (group.changes.has(line)) throw new Difference(`told twice at ${change.cursor}: ${line}`);
+    group.changes.add(line);
+  }
+  return groups;
+}
+
+type Scope = { readonly account?: AccountId; readonly space?: string };
+
+interface Follower {
+  readonly scope: Scope;
+  /** Commits of the history that it has heard of. */
+  position: number;
+  heard: Change[];
+  abort: AbortController;
+  ended: Promise<void>;
+}
+
+export class Followers {
+  readonly #followers: Follower[] = [];
+
+  constructor(
+    readonly random: SeededRandom,
+    readonly ledger: Ledger,
+    readonly fail: (error: unknown) => void,
+    readonly troubled: () => boolean,
+  ) {
+    for (const scope of [{}, {}, { account: 'anna' as AccountId }, { space: spaces[0] }]) {
+      const abort = new AbortController();
+      this.#followers.push({ scope, position: 0, heard: [], abort, ended: Promise.resolve() });
+    }
+  }
+
+  begin(store: MailStore): void {
+    for (const follower of this.#followers) this.#begin(follower, store);
+  }
+
+  #begin(follower: Follower, store: MailStore): void {
+    const abort = new AbortController();
+    const since = this.ledger.history[follower.position - 1]?.cursor ?? 'start';
+    follower.abort = abort;
+    follower.heard = [];
+    const { heard } = follower;
+    follower.ended = (async () => {
+      try {
+        for await (const change of store.changes(since, follower.scope, abort.signal)) {
+          heard.push(change);
+        }
+      } catch (error) {
+        if (!abort.signal.aborted && !this.troubled()) this.fail(error);
+      }
+    })();
+  }
+
+  /** One of them stops and begins again, some at the very start. */
+  change(store: MailStore): void {
+    const follower = this.random.pick(this.#followers);
+    this.#stop(follower);
+    if (this.random.chance(0.2)) follower.position = 0;
+    this.#begin(follower, store);
+  }
+
+  #stop(follower: Follower): void {
+    follower.abort.abort();
+    follower.position += this.#whole(follower);
+    follower.heard = [];
+  }
+
+  end(): void {
+    for (const follower of this.#followers) this.#stop(follower);
+  }
+
+  /** How many commits of the history from its position on it has heard of wholly. */
+  #whole({ scope, position, heard }: Follower): number {
+    const groups = groupsOf(heard);
+    const { history } = this.ledger;
+    let index = position;
+    for (const [i, group] of groups.entries()) {
+      while (index < history.length && inScope(history[index] as Told, scope).size === 0) index++;
+      const expected = history[index];
+      if (!expected)
+        throw new Difference(`a follower heard of ${group.cursor}, never acknowledged`);
+      const wanted = inScope(expected, scope);
+      const isPart = [...group.changes].every((line) => wanted.has(line));
+      const isWhole = isPart && group.changes.size === wanted.size;
+      if (group.cursor !== expected.cursor || !isPart || (!isWhole && i < groups.length - 1)) {
+        throw new Difference(
+          `a follower heard of ${group.cursor} ${[...group.changes].join()}, expected ${expected.cursor} ${[...wanted].join()}`,
+        );
+      }
+      if (!isWhole) break;
+      index++;
+    }
+    return index - position;
+  }
+
+  /** They have heard of everything, once there was time for it. */
+  async isUpToDate(turn: () => Promise<void>): Promise<void> {
+    const { history } = this.ledger;
+    for (const follower of this.#followers) {
+      const rest = () =>
+        history
+          .slice(follower.position + this.#whole(follower))
+          .filter((told) => inScope(told, follower.scope).size > 0);
+      for (let turns = 0; rest().length > 0; turns++) {
+        if (turns > 200) {
+          const { cursor, changes } = rest()[0] as Told;
+          throw new Difference(`a follower never heard of ${cursor} ${[...changes].join()}`);
+        }
+        await turn();
+      }
+    }
+  }
+}
+
+function inScope({ changes }: Told, { account, space }: Scope): Set<string> {
+  if (account === undefined && space === undefined) return new Set(changes);
+  const fits = (line: string) => {
+    const [, , place = '', owner] = line.split(' ');
+    return account === undefined ? place.startsWith(`${space}/`) : owner === account;
+  };
+  return new Set([...changes].filter(fits));
+}

@@ -1,0 +1,327 @@
+/**
+ * What was asked of the store and what it answered, beside the model: the commits that are under way in their order, and
+ * what the model makes of each. A difference ends the simulation.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  isMailError,
+  type Commit,
+  type Cursor,
+  type StageId,
+  type Write,
+} from '@mail-server-kit/core';
+import {
+  Refusal,
+  commitTo,
+  emptyWorld,
+  recordName,
+  type ModelRecord,
+  type ModelWorld,
+  type Outcome,
+} from './model.ts';
+
+/** The store did what it must not. */
+export class Difference extends Error {
+  override readonly name = 'Difference';
+}
+
+export interface Entry {
+  readonly number: number;
+  readonly writes: readonly Write[];
+  readonly id: string | undefined;
+  readonly at: number;
+  expected: Outcome | Refusal;
+  /** Nobody knows whether it was made: the store said so. */
+  unknown: boolean;
+}
+
+/** A commit that is durable, with what the stream has to tell of it. */
+export interface Told {
+  readonly cursor: Cursor;
+  readonly at: number;
+  readonly changes: ReadonlySet<string>;
+}
+
+export interface First {
+  readonly at: number;
+  readonly results: Commit['results'];
+  readonly cursor: Cursor | undefined;
+  readonly writes: readonly Write[];
+  /** Nobody was told: then versions of records may be others. */
+  readonly untold?: true;
+}
+
+export class Ledger {
+  /** What everybody sees. */
+  durable: ModelWorld = emptyWorld;
+  /** Oldest first. */
+  readonly pending: Entry[] = [];
+  readonly history: Told[] = [];
+  /** Results by id. */
+  readonly firsts = new Map<string, First>();
+  /** What is staged in the store that is open. */
+  readonly stages = new Map<StageId, Buffer>();
+  #number = 0;
+  #life = 0;
+  #last = 0;
+  /** Records put by commits that nobody was told of. */
+  #untold = new Set<string>();
+
+  constructor(
+    readonly now: () => number,
+    /** Faults that explain a refusal without a reason of the model's. */
+    readonly troubled: () => boolean,
+    readonly trace: (line: string) => void,
+  ) {}
+
+  /** What the next commit is planned on. */
+  get head(): ModelWorld {
+    for (let i = this.pending.length; i-- > 0;) {
+      const { expected } = this.pending[i] as Entry;
+      if (!(expected instanceof Refusal)) return expected.world;
+    }
+    return this.durable;
+  }
+
+  /** Cursor of the last commit that is known to be durable. */
+  get cursor(): Cursor | 'start' {
+    return this.history.at(-1)?.cursor ?? 'start';
+  }
+
+  async submit(
+    writes: readonly Write[],
+    id: string | undefined,
+    commit: () => Promise<Commit>,
+  ): Promise<Commit> {
+    const life = this.#life;
+    const first = id === undefined ? undefined : this.firsts.get(id);
+    const twin = first
+      ? undefined
+      : this.pending.find((entry) => entry.id === id && id !== undefined);
+    const entry: Entry = {
+      number: ++this.#number,
+      ...{ writes, id, at: this.now(), unknown: false },
+      expected: first || twin ? nothing : this.#expect(writes),
+    };
+    if (!first && !twin) this.pending.push(entry);
+    const answer = (text: string) => {
+      if (life === this.#life) this.trace(`#${entry.number} ${text}`);
+    };
+    this.trace(`#${entry.number}${id === undefined ? '' : ` (id ${id})`} ${linesOf(writes)}`);
+    try {
+      const done = await commit();
+      answer(`is durable at ${done.cursor}`);
+      if (life === this.#life) {
+        if (first) this.#isFirst(entry, done, first);
+        else if (!twin) this.#isDone(entry, done);
+        this.#useUp(writes);
+      }
+      return done;
+    } catch (error) {
+      if (error instanceof Difference) throw error;
+      answer(String(error));
+      if (life === this.#life && !twin) this.#failed(entry, error);
+      throw error;
+    }
+  }
+
+  #expect(writes: readonly Write[], world = this.head): Outcome | Refusal {
+    try {
+      return commitTo(world, writes, this.stages, this.now());
+    } catch (error) {
+      if (error instanceof Refusal) return error;
+      throw error;
+    }
+  }
+
+  #isFirst(entry: Entry, { cursor, results }: Commit, first: First): void {
+    const known = (all: Commit['results']) =>
+      plain(first.untold ? all.map(({ version: _, ...rest }) => rest) : all);
+    const same = isDeepStrictEqual(known(results), known(first.results));
+    if (!same || (first.cursor !== undefined && first.cursor !== cursor)) {
+      throw different(entry, 'a repeat gave another result', { cursor, results }, first);
+    }
+  }
+
+  #isDone(entry: Entry, { cursor, results }: Commit): void {
+    const { expected, id } = entry;
+    if (entry.unknown) throw different(entry, 'it was unknown, then acknowledged');
+    if (expected instanceof Refusal) throw different(entry, `${expected.message} was expected`);
+    const index = this.pending.indexOf(entry);
+    if (!isDeepStrictEqual(plain(results), plain(expected.results))) {
+      this.#expectVersions(entry, index, results);
+    }
+    // Nothing that changes nothing stands in the order; it may be answered when all before it is durable.
+    if (index < 0) return;
+    for (const earlier of this.pending.slice(0, index)) {
+      if (!isIdle(earlier)) throw different(earlier, `was overtaken by #${entry.number}`);
+    }
+    if (!isIdle(entry)) {
+      const position = Number(cursor);
+      if (!(position > this.#last)) throw different(entry, `${cursor} is not after ${this.#last}`);
+      this.#last = position;
+    }
+    this.#apply(this.pending.splice(0, index + 1), () => cursor);
+    if (id !== undefined)
+      this.firsts.set(id, { at: entry.at, results, cursor, writes: entry.writes });
+  }
+
+  /** Perhaps only versions are others, of records that were not there: then all that follows is expected anew. */
+  #expectVersions(entry: Entry, index: number, results: Commit['results']): void {
+    const { writes, at } = entry;
+    const versions = new Map(results.map(({ version = 0 }, i) => [i, version]));
+    const world = this.#worldAfter(index);
+    const expected = commitTo(world, writes, this.stages, at, versions);
+    if (index < 0 || !isDeepStrictEqual(plain(results), plain(expected.results))) {
+      throw different(entry, 'other results', results, expected.results);
+    }
+    entry.expected = expected;
+    this.#expectAgain(index + 1, expected.world);
+  }
+
+  #expectAgain(index: number, before: ModelWorld): void {
+    let world = before;
+    for (const later of this.pending.slice(index)) {
+      later.expected = this.#expect(later.writes, world);
+      if (!(later.expected instanceof Refusal)) ({ world } = later.expected);
+    }
+  }
+
+  #apply(entries: readonly Entry[], cursorOf: (entry: Entry) => Cursor): void {
+    for (const entry of entries) {
+      const { expected, at } = entry;
+      if (expected instanceof Refusal) continue;
+      this.durable = expected.world;
+      const { changes } = expected;
+      if (changes.size > 0) this.history.push({ cursor: cursorOf(entry), at, changes });
+    }
+  }
+
+  #failed(entry: Entry, error: unknown): void {
+    const { expected } = entry;
+    if (!isMailError(error)) throw different(entry, `failed oddly: ${String(error)}`);
+    if (error.code === 'UNKNOWN' && this.troubled()) {
+      entry.unknown = true;
+      return;
+    }
+    const index = this.pending.indexOf(entry);
+    if (index >= 0) this.pending.splice(index, 1);
+    if (expected instanceof Refusal && expected.code === error.code) {
+      if (expected.write === error.write) return;
+      throw different(entry, `blames write ${error.write}`, error, expected);
+    }
+    if (error.code !== 'UNAVAILABLE' || !this.troubled()) {
+      throw different(entry, `failed: ${error.code} ${error.message}`, error, expected);
+    }
+    // Those after it were planned without it.
+    const from = Math.max(0, index);
+    this.#expectAgain(from, this.#worldAfter(from));
+  }
+
+  #worldAfter(count: number): ModelWorld {
+    for (let i = count; i-- > 0;) {
+      const { expected } = this.pending[i] as Entry;
+      if (!(expected instanceof Refusal)) return expected.world;
+    }
+    return this.durable;
+  }
+
+  #useUp(writes: readonly Write[]): void {
+    for (const write of writes) {
+      const content = ('content' in write && write.content) || [];
+      for (const slice of content) if ('stage' in slice) this.stages.delete(slice.stage);
+    }
+  }
+
+  /** The process is gone; what was under way is decided when the store is open again. */
+  end(): void {
+    this.#life++;
+    this.stages.clear();
+  }
+
+  /** Versions of records that nobody was told of, as they are now. */
+  learn(record: ModelRecord, version: number): void {
+    const name = recordName(record.space, record.key);
+    if (version < record.version || !this.#untold.has(name)) {
+      throw new Difference(`${name} has version ${version}, not ${record.version}`);
+    }
+    const records = new Map(this.durable.records);
+    records.set(name, { ...record, version });
+    this.durable = { ...this.durable, records };
+  }
+
+  /**
+   * After a start: the stream has told of these commits since the last that was known. What was under way is there up to
+   * the last of them, and not beyond.
+   */
+  decide(told: readonly Told[]): void {
+    let count = 0;
+    const cursors = new Map<Entry, Cursor>();
+    for (const { cursor, changes, at } of told) {
+      const index = this.pending.findIndex((entry, i) => i >= count && !isIdle(entry));
+      const entry = this.pending[index];
+      if (!entry)
+        throw new Difference(`the stream tells of ${[...changes].join()}, never asked for`);
+      const { expected } = entry;
+      if (expected instanceof Refusal || !isDeepStrictEqual(expected.changes, changes)) {
+        const wanted = expected instanceof Refusal ? expected : [...expected.changes];
+        throw different(entry, 'the stream tells otherwise', [...changes], wanted);
+      }
+      if (entry.at !== at) throw different(entry, `was made at ${entry.at}, not ${at}`);
+      cursors.set(entry, cursor);
+      this.#last = Number(cursor);
+      count = index + 1;
+    }
+    const there = this.pending.splice(0, count);
+    const puts = there.flatMap(({ writes }) => writes.filter((write) => write.op === 'putRecord'));
+    this.#untold = new Set(puts.map(({ space, key }) => recordName(space, key)));
+    const rest = this.pending.splice(0);
+    this.#apply(there, (entry) => cursors.get(entry) as Cursor);
+    for (const entry of there) {
+      const { id, at, writes, expected } = entry;
+      if (id === undefined || expected instanceof Refusal) continue;
+      const { results } = expected;
+      this.firsts.set(id, { at, writes, results, cursor: cursors.get(entry), untold: true });
+    }
+    const numbers = (entries: readonly Entry[]) => entries.map(({ number }) => `#${number}`).join();
+    this.trace(`there: ${numbers(there) || 'nothing'}; not there: ${numbers(rest) || 'nothing'}`);
+    // One that has an id and changes nothing may be remembered or not, and never shows: it is not asked for again.
+  }
+}
+
+const nothing: Outcome = { world: emptyWorld, results: [], changes: new Set() };
+
+const isIdle = ({ expected }: Entry) => expected instanceof Refusal || expected.changes.size === 0;
+
+/** Without what JSON does not have: results of a commit with an id have been JSON. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;
+
+function different(entry: Entry, what: string, is?: unknown, expected?: unknown): Difference {
+  const values = is === undefined ? '' : `\n  is       ${show(is)}\n  expected ${show(expected)}`;
+  return new Difference(`#${entry.number} ${what}${values}\n  ${linesOf(entry.writes)}`);
+}
+
+const show = (value: unknown): string =>
+  value instanceof Error ? value.message : JSON.stringify(value);
+
+/** Writes, shortly. */
+export function linesOf(writes: readonly Write[]): string {
+  const short = (key: string, value: unknown): unknown => {
+    if (value instanceof Uint8Array) return `<${value.length}>`;
+    if (key === 'facts') return (value as { preview: string }).preview;
+    return value;
+  };
+  return writes
+    .map(({ op, ...rest }) => {
+      const text = JSON.stringify(rest, (key, value: unknown) => short(key, bytesIn(value)));
+      return `${op} ${text}`;
+    })
+    .join('; ');
+}
+
+/** A Buffer has become JSON before a replacer sees it. */
+function bytesIn(value: unknown): unknown {
+  const json = value as { type?: unknown; data?: unknown } | null;
+  if (json?.type === 'Buffer' && Array.isArray(json.data)) return new Uint8Array(json.data.length);
+  return value;
+}

@@ -1,0 +1,26 @@
+/** How the store is set up: small, so that a short story meets all of it. */
+import type { SeededRandom } from '@mail-server-kit/core/testing';
+import type { MachineOptions } from './machine.ts';
+
+export interface Drawn extends MachineOptions {
+  /** Octets of a message that is not staged, at most. */
+  readonly largest: number;
+}
+
+export function optionsFor(random: SeededRandom): Drawn {
+  const hasIndex = random.chance(0.5);
+  return {
+    store: {
+      segmentOctets: 65_536 * random.pick([1, 1, 2]),
+      ...(random.chance(0.5) ? { cacheBytes: 2000 } : {}),
+      ...(random.chance(0.3) ? { vanishedRanges: random.pick([2, 8]) } : {}),
+    },
+    index: hasIndex
+      ? {
+          checkpointOctets: random.pick([2000, 20_000, 1_000_000]),
+          checkpointMs: 60_000,
+        }
+      : undefined,
+    largest: random.pick([300, 3000, 8000]),
+  };
+}
