@@ -1,6 +1,7 @@
 /** What hostile clients do, and what becomes of it. */
 import assert from 'node:assert/strict';
 import { transcript, turn } from '@mail-server-kit/core/testing';
+import type { Duplex } from 'node:stream';
 import { describe, it } from 'vitest';
 import { answerOf, clients, plain, setting } from './fixtures/clients.ts';
 
@@ -271,6 +272,22 @@ describe('after login', () => {
       C: c UID SEARCH RETURN (COUNT) UID 1:4294967295
       S: * ESEARCH (TAG "c") UID COUNT 1
       S: c OK UID SEARCH completed`;
+  });
+
+  it('structures of many parts, gone through for a line of each, do not keep others waiting', async () => {
+    const part =
+      '--b\r\nContent-Type: text/plain; name="a file with a long name.txt"\r\n\r\ntext\r\n';
+    const head = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n';
+    const message = `${head}${part.repeat(2000)}--b--\r\n`;
+    const { client } = await setting({ mailboxes: { INBOX: Array(4).fill(message) } });
+    const [busy, other] = [await client('SELECT INBOX'), await client()];
+    const said: string[] = [];
+    const asked = (stream: Duplex, tag: string) =>
+      answerOf(stream, tag).then(() => void said.push(tag));
+    busy.write('a FETCH 1:* BODY.PEEK[1999.MIME]\r\n');
+    other.write('b NOOP\r\n');
+    await Promise.all([asked(busy, 'a'), asked(other, 'b')]);
+    assert.deepEqual(said, ['b', 'a']);
   });
 
   it('an error that nobody foresaw is told to the operator, not to the client', async () => {

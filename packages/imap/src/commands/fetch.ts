@@ -21,6 +21,7 @@ import type { Rows } from '../rows.ts';
 import type { View } from '../view.ts';
 import { Fatal, Problem } from '../wire/problem.ts';
 import type { Reader, SequenceSet } from '../wire/reader.ts';
+import type { Mark } from '../wire/writer.ts';
 
 /** Items in one command. */
 const MOST_ITEMS = 200;
@@ -135,23 +136,24 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
   const facts = [...new Set(args.parts.flatMap((part) => part.parts ?? []))];
   let failure: unknown;
 
-  const one = async (row: Row | undefined, parts: readonly FetchPart[]): Promise<void> => {
+  const failed = async (error: unknown, mark: Mark): Promise<void> => {
+    // A response that is half out cannot be taken back: the client would read the next one as its text.
+    if (!isOneMessages(error)) throw error;
+    if (!respond.out.rewind(mark)) throw new Fatal('A message could not be read to its end');
+    failure ??= error;
+    // It has become \Seen all the same.
+    if (hasUid(seen, rows.uid)) await write(message, [...(uid ? [uidPart] : []), ...newFlags]);
+  };
+  // Nothing waits for what is there: a promise costs as much as showing a message.
+  const one = (row: Row | undefined, parts: readonly FetchPart[]): Promise<void> | void => {
     const mark = respond.out.mark();
     try {
-      // Nothing waits for what is there: a promise costs as much as showing a message.
       const taken = message.take(row);
-      if (taken) await taken;
-      const written = write(message, parts);
-      if (written) await written;
+      const written = taken ? taken.then(() => write(message, parts)) : write(message, parts);
+      return written?.catch((error: unknown) => failed(error, mark));
     } catch (error) {
-      // A response that is half out cannot be taken back: the client would read the next one as its text.
-      if (!isOneMessages(error)) throw error;
-      if (!respond.out.rewind(mark)) throw new Fatal('A message could not be read to its end');
-      failure ??= error;
-      // It has become \Seen all the same.
-      if (hasUid(seen, rows.uid)) await write(message, [...(uid ? [uidPart] : []), ...newFlags]);
+      return failed(error, mark);
     }
-    if (respond.out.full) await respond.out.flush();
   };
   // Who sees a message for the first time is told of its new flags, and of what goes with them.
   const newFlags = [flagsPart, ...session.wording.besideFlags.map(numberPart)];
@@ -164,7 +166,10 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
     for await (const batch of store.fetch(view.snapshot, uids, facts as readonly Part[])) {
       for (const row of batch) {
         while (rows.next() && rows.uid < row.uid);
-        if (rows.uid === row.uid) await one(row, partsOf(row.uid));
+        const shown = rows.uid === row.uid ? one(row, partsOf(row.uid)) : undefined;
+        if (shown) await shown;
+        const wait = respond.out.full ? respond.out.flush() : respond.out.spend(octetsOf(row));
+        if (wait) await wait;
       }
     }
   } else if (args.parts.every(({ column }) => column !== undefined)) {
@@ -173,9 +178,17 @@ async function show(call: Call<'selected', Args>, uids: UidRanges, seen: UidRang
   } else if (args.parts.every((part) => part.setsSeen === undefined)) {
     await showColumns(message, args.parts);
   } else {
-    while (rows.next()) await one(undefined, partsOf(rows.uid));
+    while (rows.next()) {
+      await one(undefined, partsOf(rows.uid));
+      if (respond.out.full) await respond.out.flush();
+    }
   }
   if (failure !== undefined) throw failure;
+}
+
+/** Of the facts that have to be gone through to show a message, though it may show little of them. */
+function octetsOf({ facts: { envelope, structure } }: Row): number {
+  return (envelope?.length ?? 0) + (structure?.length ?? 0);
 }
 
 /** What the columns answer, 100,000 messages in one go: no promise for each of them. */

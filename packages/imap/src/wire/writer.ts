@@ -16,8 +16,8 @@ export interface Mark {
 
 /** Octets gathered before they have to go out. */
 const FULL = 64 * 1024;
-/** Writes in a row before others get their turn. */
-const FAIR = 8;
+/** Octets that are made or gone through before others get their turn: some milliseconds. */
+const FAIR = 256 * 1024;
 const FIRST = 1024;
 const ZERO = 48;
 
@@ -34,6 +34,8 @@ export class Writer {
   #readyOctets = 0;
   /** How often something was sent. */
   #sent = 0;
+  /** Octets since others had their turn. */
+  #spent = 0;
   #gone = false;
   readonly #stream: Duplex;
   readonly #clock: Clock;
@@ -145,6 +147,7 @@ export class Writer {
     if (this.#gone || this.#stream.destroyed) throw new Closed('the client is gone');
     const parts = this.#ready;
     this.#ready = [];
+    const spent = this.#readyOctets;
     this.#readyOctets = 0;
     this.#sent++;
     const one = parts.length === 1 ? (parts[0] as Buffer) : undefined;
@@ -157,7 +160,16 @@ export class Writer {
     }
     if (!room) await this.#drained();
     // A client that takes everything at once gets a drain at once: without this nobody else would get their turn.
-    if (this.#sent % FAIR === 0) await new Promise((resolve) => setImmediate(resolve));
+    const turn = this.spend(spent);
+    if (turn) await turn;
+  }
+
+  /** So many octets were gone through to write little or nothing; after many of them others get their turn. */
+  spend(octets: number): Promise<void> | undefined {
+    this.#spent += octets;
+    if (this.#spent < FAIR) return undefined;
+    this.#spent = 0;
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Sends what is gathered and does not wait for the client to take it: for last words. */
