@@ -11,7 +11,7 @@ describe('the flags of npm start', () => {
   it('are all optional', () => {
     const { ports, ...rest } = read();
     expect(rest).toEqual({
-      data: 'data',
+      data: ['data'],
       domains: ['example.test'],
       host: '127.0.0.1',
       accounts: [],
@@ -22,9 +22,13 @@ describe('the flags of npm start', () => {
 
   it('take their value after a space or an equals sign', () => {
     expect(read('--data', 'there', '--smtp=0')).toMatchObject({
-      data: 'there',
+      data: ['there'],
       ports: { smtp: 0 },
     });
+  });
+
+  it('name two folders for a mirror', () => {
+    expect(read('--data', 'a', '--data', 'b').data).toEqual(['a', 'b']);
   });
 
   it('switch a listener off', () => {
@@ -69,7 +73,8 @@ describe('the flags of npm start', () => {
     ['--data', '--data needs a value: --data DIR'],
     ['--data --smtp 0', '--data needs a value: --data DIR'],
     ['--data=', '--data needs a value: --data DIR'],
-    ['--data a --data b', '--data can be given only once'],
+    ['--data a --data b --data c', '--data can be given twice at most: a mirror has two sides'],
+    ['--host a --host b', '--host can be given only once'],
     ['--smtp 65536', "--smtp is a port from 0 (any free one) to 65535, or off; not '65536'"],
     ['--smtp 1e3', "--smtp is a port from 0 (any free one) to 65535, or off; not '1e3'"],
     ['--domain -', "--domain is a name such as example.test; not '-'"],

@@ -20,7 +20,11 @@ export type ServiceName = keyof typeof defaultPorts;
 export const serviceNames = Object.keys(defaultPorts) as ServiceName[];
 
 const explained: Record<string, { value: string; text: string; repeatable?: true }> = {
-  data: { value: 'DIR', text: 'where everything is kept (default: data)' },
+  data: {
+    value: 'DIR',
+    text: 'where everything is kept (default: data); twice, on two disks, for a mirror',
+    repeatable: true,
+  },
   domain: {
     value: 'DOMAIN',
     text: 'a domain whose mail is taken (default: example.test)',
@@ -55,7 +59,8 @@ const explained: Record<string, { value: string; text: string; repeatable?: true
 };
 
 export interface Flags {
-  readonly data: string;
+  /** One, or the two sides of a mirror. */
+  readonly data: readonly [string] | readonly [string, string];
   /** Never empty; those of the accounts are among them. */
   readonly domains: readonly string[];
   readonly host: string;
@@ -86,7 +91,7 @@ export function readFlags(args: readonly string[]): Flags | 'help' {
       `--tls-cert and --tls-key go in pairs: ${certs.length} and ${keys.length} were given`,
     );
   return {
-    data: last('data') ?? 'data',
+    data: readData(given.get('data') ?? ['data']),
     domains: [...domains],
     host: last('host') ?? '127.0.0.1',
     ports: Object.fromEntries(
@@ -125,6 +130,12 @@ function valuesOf(args: readonly string[]): Map<string, string[]> | 'help' {
     given.set(name, [...values, value]);
   }
   return given;
+}
+
+function readData([first = '', second, ...more]: readonly string[]): Flags['data'] {
+  if (more.length > 0)
+    throw new FlagError('--data can be given twice at most: a mirror has two sides');
+  return second === undefined ? [first] : [first, second];
 }
 
 function readPort(name: string, text: string): number {

@@ -1,5 +1,6 @@
 /** The mail server of a provider, wired from the packages. `npm start` runs it; flags.ts has its flags. */
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createAccounts } from '@mail-server-kit/accounts';
@@ -14,10 +15,16 @@ import { explain, log, startMessage, type Started } from './messages.ts';
 import { listenForSignals, type Signals } from './signals.ts';
 
 async function serve(flags: Flags, signals: Signals): Promise<void> {
-  const data = resolve(flags.data);
-  await mkdir(data, { recursive: true });
-  const { tls, trust } = await certificates(flags, join(data, 'tls'));
-  const store = await openEmbeddedStore(join(data, 'mail'), { log });
+  const data = flags.data.map((each) => resolve(each));
+  const [first, ...others] = await foldersOf(data);
+  const { tls, trust } = await certificates(flags, join(first, 'tls'));
+  // Users trust the CA: it has to outlive a disk too.
+  if (flags.certificates.length === 0) {
+    for (const other of others)
+      await cp(join(first, 'tls'), join(other, 'tls'), { recursive: true });
+  }
+  const sides = data.map((each) => join(each, 'mail')) as [string] | [string, string];
+  const store = await openEmbeddedStore(sides, { log });
   const directory = createAccounts({ store });
 
   const common = { store, directory, tls, log };
@@ -55,12 +62,24 @@ async function serve(flags: Flags, signals: Signals): Promise<void> {
       host,
       port,
     }));
-    process.stdout.write(startMessage({ data, open, accounts, trust, later }));
+    process.stdout.write(startMessage({ data: data.join(' and '), open, accounts, trust, later }));
     signals.rule(server, services);
   } catch (error) {
     await server.stop();
     throw error;
   }
+}
+
+/**
+ * Those that are there, the one with the certificates first. They are made for a new server only: where one of two is missing,
+ * its disk may not be mounted, and must not be filled up by what belongs there.
+ */
+async function foldersOf(data: readonly string[]): Promise<[string, ...string[]]> {
+  const there = data.filter((each) => existsSync(each));
+  if (there.length === 0) for (const each of data) await mkdir(each, { recursive: true });
+  const folders = there.length === 0 ? data : there;
+  const first = folders.find((each) => existsSync(join(each, 'tls'))) ?? (folders[0] as string);
+  return [first, ...folders.filter((each) => each !== first)];
 }
 
 /** The given files, or what a CA of our own makes for the domains and this machine. */

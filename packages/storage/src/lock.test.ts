@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { isMailError } from '@mail-server-kit/core';
 import { afterAll, describe, it } from 'vitest';
 import { lockDirectory } from './embedded/lock.ts';
@@ -58,6 +59,48 @@ describe('the lock of a data directory', () => {
     const directory = fresh();
     fs.writeFileSync(path.join(directory, 'lock'), 'garbage');
     lockDirectory(directory)();
+  });
+});
+
+describe('a stale lock that many find at once', () => {
+  it('is taken over by one of them, whichever directory it is in', async () => {
+    const module = new URL('./embedded/lock.ts', import.meta.url).href;
+    const directories = [fresh(), fresh()];
+    const code = `
+      import { lockDirectory } from ${JSON.stringify(module)};
+      const held = [];
+      for (const directory of ${JSON.stringify(directories)}) {
+        try {
+          lockDirectory(directory);
+          held.push(directory);
+        } catch {}
+      }
+      console.log(JSON.stringify(held));
+      process.stdin.resume().on('end', () => process.exit());`;
+    const children: ChildProcessByStdio<Writable, Readable, null>[] = [];
+    for (const directory of directories) {
+      fs.writeFileSync(
+        path.join(directory, 'lock'),
+        JSON.stringify({ pid: 2 ** 22 + 1, started: '' }),
+      );
+    }
+    for (let i = 0; i < 4; i++) {
+      const args = ['--conditions=@mail-server-kit/source', '--import', 'tsx'];
+      children.push(
+        spawn(process.execPath, [...args, '--input-type=module', '-e', code], {
+          stdio: ['pipe', 'pipe', 'inherit'],
+        }),
+      );
+    }
+    const held = await Promise.all(
+      children.map(async ({ stdout }) => {
+        const [line] = (await once(stdout, 'data')) as [Buffer];
+        return JSON.parse(line.toString()) as string[];
+      }),
+    );
+    // All of them live until everybody has tried.
+    for (const child of children) child.stdin.end();
+    assert.deepEqual(held.flat().sort(), [...directories].sort());
   });
 });
 

@@ -137,7 +137,12 @@ describe('a checkpoint of a store that is not synced for each commit', () => {
     const open = async (): Promise<[JournalStore, Index]> => {
       const options = withDefaults({ segmentOctets: 65_536, sync: 'never' });
       const { cache } = options;
-      const index = new Index({ directory, log: silent, cache, rebuild: () => undefined });
+      const index = new Index({
+        directories: [directory],
+        log: silent,
+        cache,
+        rebuild: () => undefined,
+      });
       const store = await openJournalStore(
         {
           ...options,

@@ -1,5 +1,5 @@
 /** Changes of the index that are put together in steps, so that the event loop is never held for long. */
-import type { Level } from './index-load.ts';
+import type { Levels, LevelsBatch } from './mirror/levels.ts';
 
 /** After so long others get their turn. */
 const SLICE_MS = 3;
@@ -7,23 +7,23 @@ const SLICE_MS = 3;
 let since = 0;
 
 export class IndexBatch {
-  readonly #level: Level;
-  #batch: ReturnType<Level['batch']> | undefined;
+  readonly #levels: Levels;
+  #batch: LevelsBatch | undefined;
   /** Of the values that are not written yet. */
   octets = 0;
 
-  constructor(level: Level) {
-    this.#level = level;
+  constructor(levels: Levels) {
+    this.#levels = levels;
   }
 
   put(key: string, value: Uint8Array): Promise<void> | void {
-    (this.#batch ??= this.#level.batch()).put(key, value);
+    (this.#batch ??= this.#levels.batch()).put(key, value);
     this.octets += value.length;
     return turn();
   }
 
   delete(key: string): Promise<void> | void {
-    (this.#batch ??= this.#level.batch()).del(key);
+    (this.#batch ??= this.#levels.batch()).del(key);
     return turn();
   }
 
@@ -32,7 +32,7 @@ export class IndexBatch {
     const batch = this.#batch;
     this.#batch = undefined;
     this.octets = 0;
-    await batch?.write({ sync: true });
+    await batch?.write();
     since = performance.now();
   }
 }

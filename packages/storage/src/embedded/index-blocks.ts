@@ -26,8 +26,8 @@ export const blockKey = (number: number): string => `b/${number.toString(36).pad
 export interface BlocksOptions {
   readonly cache: CacheBudget;
   readonly log: Log;
-  /** A value, or undefined. @throws MailError UNAVAILABLE if the index is closed */
-  readonly get: (key: string) => Uint8Array | undefined;
+  /** A value, from one side after the other until one is taken. @throws MailError UNAVAILABLE if the index is closed */
+  readonly get: (key: string) => Iterable<Uint8Array | undefined>;
   /** A mailbox as it was after the record with this LSN, from the journal; undefined: that cannot be done now. */
   readonly rebuild: (
     id: MailboxId,
@@ -165,11 +165,22 @@ export class IndexBlocks {
     return columns;
   }
 
-  /** Undefined: it is not what was written. */
-  #read(block: StoreBlock, { number, sum, lsn }: BlockHome): Columns | undefined {
+  /** Undefined: on no side is it what was written. */
+  #read(block: StoreBlock, home: BlockHome): Columns | undefined {
+    for (const bytes of this.#options.get(blockKey(home.number))) {
+      const columns = this.#columnsOf(bytes, block, home);
+      if (columns) return columns;
+    }
+    return undefined;
+  }
+
+  #columnsOf(
+    bytes: Uint8Array | undefined,
+    block: StoreBlock,
+    { number, sum, lsn }: BlockHome,
+  ): Columns | undefined {
     const key = blockKey(number);
     try {
-      const bytes = this.#options.get(key);
       if (!bytes) throw new OddIndex(`${key} is missing`);
       const value = unseal(key, bytes, this.vault);
       const count = value.from.varint();

@@ -1,11 +1,11 @@
 /** Makes a world of the index, or finds something odd in it. No block is read. */
-import type { ClassicLevel } from 'classic-level';
 import { isExpungedMailbox, type AccountId, type MailboxId } from '@mail-server-kit/core';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
 import { Dirty, World, spaceOf } from '../state/world.ts';
 import type { Base } from './engine.ts';
 import { blockKey, type IndexBlocks } from './index-blocks.ts';
+import type { Level } from './mirror/levels.ts';
 import {
   OddIndex,
   unpackAccount,
@@ -22,8 +22,6 @@ import { unpackRecord } from './pack-state.ts';
 import { UnpackError } from './pack.ts';
 import { Tallies } from './tallies.ts';
 import type { Vault } from './vault/vault.ts';
-
-export type Level = ClassicLevel<string, Uint8Array>;
 
 export interface Loaded {
   readonly base: Base;

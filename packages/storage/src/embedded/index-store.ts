@@ -3,9 +3,7 @@
  * never on the way of a commit and may be deleted at any time. Level loses and damages rows without an error, so
  * checkpoints are synced, every value has a checksum, and a manifest tells what has to be there.
  */
-import fs from 'node:fs';
-import { ClassicLevel } from 'classic-level';
-import { MailError, type Log, type MailboxId } from '@mail-server-kit/core';
+import type { Log, MailboxId } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
@@ -14,8 +12,11 @@ import type { CacheBudget } from './cache.ts';
 import { emptyBase, type Base } from './engine.ts';
 import { IndexBatch } from './index-batch.ts';
 import { BlockHome, IndexBlocks, blockKey, type BlocksOptions } from './index-blocks.ts';
-import { loadIndex, recordKey, versionKey, type Level, type Loaded } from './index-load.ts';
+import { loadIndex, recordKey, versionKey } from './index-load.ts';
+import type { Damage } from './mirror/events.ts';
+import { Levels } from './mirror/levels.ts';
 import {
+  isSound,
   packAccount,
   packApplied,
   packMailbox,
@@ -32,7 +33,8 @@ import { Tallies } from './tallies.ts';
 import type { Vault } from './vault/vault.ts';
 
 export interface IndexOptions {
-  readonly directory: string;
+  /** One for each side. */
+  readonly directories: readonly string[];
   readonly log: Log;
   readonly cache: CacheBudget;
   readonly rebuild: BlocksOptions['rebuild'];
@@ -48,8 +50,8 @@ interface Due {
 
 export class Index {
   readonly #options: IndexOptions;
-  readonly #blocks: IndexBlocks;
-  #level: Level | undefined;
+  readonly #levels: Levels;
+  #blocks: IndexBlocks;
   #store: Uint8Array = new Uint8Array(16);
   #vault: Vault | undefined;
   #base: Base | undefined;
@@ -63,9 +65,14 @@ export class Index {
 
   constructor(options: IndexOptions) {
     this.#options = options;
-    this.#blocks = new IndexBlocks({
-      ...options,
-      get: (key) => this.#get(key),
+    this.#levels = new Levels(options.log);
+    this.#blocks = this.#newBlocks();
+  }
+
+  #newBlocks(): IndexBlocks {
+    return new IndexBlocks({
+      ...this.#options,
+      get: (key) => this.#levels.get(key),
       again: (id) => {
         const { world } = this.#base as Base;
         world.dirty?.mailboxes.set(id, world.mailboxes.get(id)?.durable);
@@ -76,20 +83,15 @@ export class Index {
 
   /** What the last checkpoint knew; an empty base if there is none to be trusted. @throws MailError UNAVAILABLE if another process has it */
   async load(store: Uint8Array, vault?: Vault): Promise<Base> {
-    const { directory, log } = this.#options;
     this.#store = store;
-    this.#vault = this.#blocks.vault = vault;
-    let loaded: Loaded | undefined;
-    try {
-      this.#level = await openLevel(directory);
-      loaded = await loadIndex(this.#level, { store, vault, blocks: this.#blocks });
-    } catch (error) {
-      if (isLocked(error)) throw error;
-      log({ level: 'warn', service: 'storage', event: 'index is made anew', error });
-      await this.#level?.close().catch(() => {});
-      fs.rmSync(directory, { recursive: true, force: true });
-      this.#level = await openLevel(directory);
-    }
+    this.#vault = vault;
+    const loaded = await this.#levels.open(this.#options.directories, (level) => {
+      this.#blocks = this.#newBlocks();
+      this.#blocks.vault = vault;
+      return loadIndex(level, { store, vault, blocks: this.#blocks });
+    });
+    // The journal has everything, and the log says why there is no index.
+    this.#broken = this.#levels.size === 0;
     if (loaded) {
       this.#tallies = loaded.tallies;
       this.#listed = loaded.listed;
@@ -98,12 +100,6 @@ export class Index {
     this.#base = loaded?.base ?? { ...emptyBase(), repeats: new Repeats(true) };
     this.#base.world.dirty ??= new Dirty();
     return this.#base;
-  }
-
-  #get(key: string): Uint8Array | undefined {
-    const level = this.#level;
-    if (level?.status !== 'open') throw new MailError('UNAVAILABLE', 'The store is closed');
-    return level.getSync(key, { fillCache: false });
   }
 
   /** Writes what has changed since the last one. `position`: of the first record that the world does not know. */
@@ -129,8 +125,8 @@ export class Index {
   async #write({ position, counters, dirty, repeats }: Due): Promise<void> {
     if (this.#broken) return;
     const { lsn } = position;
-    const blocks = new IndexBatch(this.#level as Level);
-    const last = new IndexBatch(this.#level as Level);
+    const blocks = new IndexBatch(this.#levels);
+    const last = new IndexBatch(this.#levels);
     const fresh: [StoreBlock, BlockHome][] = [];
     try {
       for (const [id, mailbox] of dirty.mailboxes) {
@@ -254,35 +250,42 @@ export class Index {
   /** Without a position it is no index. */
   #forget(): void {
     this.#broken = true;
-    this.#level?.del('z', { sync: true }).catch(() => {});
+    this.#levels.spoil();
   }
 
   /** After the last checkpoint. */
   async close(): Promise<void> {
     await this.#writing;
-    await this.#level?.close();
-    if (this.#broken) fs.rmSync(this.#options.directory, { recursive: true, force: true });
+    await this.#levels.close();
+    if (this.#broken) this.#levels.remove();
+  }
+
+  /**
+   * Looks at every value of every index. An index with something odd in it is made anew from another, or else at the next
+   * start from the journal.
+   */
+  async scrub(): Promise<readonly Damage[]> {
+    await this.#writing;
+    const odd = await this.#levels.findOdd(isSound);
+    const all = odd.length === this.#levels.size;
+    if (all && odd.length > 0) this.#forget();
+    else for (const directory of odd) await this.add(directory);
+    return odd.map((directory) => ({ directory, healed: !all }));
+  }
+
+  /** Makes an index for a side that has come back. Checkpoints wait. */
+  add(directory: string): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      await this.#levels.add(directory);
+    });
+    return this.#writing;
+  }
+
+  /** The side is out. Not waited for: its disk may hang. */
+  drop(directory: string): void {
+    void this.#levels.drop(directory);
   }
 }
 
 /** Octets of blocks in one batch. */
 const BATCH = 8 * 1_048_576;
-
-async function openLevel(directory: string): Promise<Level> {
-  const level: Level = new ClassicLevel(directory, {
-    keyEncoding: 'utf8',
-    valueEncoding: 'view',
-    // Columns of numbers shrink little, and a checkpoint should cost little.
-    compression: false,
-  });
-  try {
-    await level.open();
-  } catch (error) {
-    const { cause } = error as { cause?: { code?: string } };
-    if (cause?.code !== 'LEVEL_LOCKED') throw error;
-    throw new MailError('UNAVAILABLE', `${directory} is in use by another process`, { cause });
-  }
-  return level;
-}
-
-const isLocked = (error: unknown) => error instanceof MailError;

@@ -12,6 +12,9 @@ interface Owner {
   readonly started: string;
 }
 
+const ATTEMPTS = 50;
+const WAIT_MS = 5;
+
 /**
  * Returns the function that gives the directory back.
  * @throws MailError UNAVAILABLE, naming the process that owns it
@@ -19,13 +22,13 @@ interface Owner {
 export function lockDirectory(directory: string): () => void {
   const file = path.join(directory, 'lock');
   const me: Owner = { pid: process.pid, started: startOf(process.pid) };
-  for (let attempt = 0; attempt < 10; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (create(file, me)) return () => fs.rmSync(file, { force: true });
     const owner = read(file);
     if (owner && isAlive(owner)) {
       throw new MailError('UNAVAILABLE', `${directory} is in use by process ${owner.pid}`);
     }
-    takeAway(file, owner);
+    takeAway(file, owner, me);
   }
   throw new MailError('UNAVAILABLE', `${directory} is being opened by another process`);
 }
@@ -56,25 +59,27 @@ function read(file: string): Owner | undefined {
   }
 }
 
-/** Two processes may find the same stale lock: only the one that moves just that away may go on. */
-function takeAway(file: string, stale: Owner | undefined): void {
-  const aside = `${file}.stale.${process.pid}`;
+/**
+ * Several processes may find the same stale lock, and one of them may have a new one already when another comes to remove
+ * the old: so whoever removes holds a second file meanwhile, and looks again.
+ */
+function takeAway(file: string, stale: Owner | undefined, me: Owner): void {
+  const guard = `${file}.taking`;
+  if (!create(guard, me)) {
+    const other = read(guard);
+    // It died in the middle of a few calls, or is about to be done.
+    if (!other || !isAlive(other)) fs.rmSync(guard, { force: true });
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+    return;
+  }
   try {
-    fs.renameSync(file, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
-  const moved = read(aside);
-  if (moved && (moved.pid !== stale?.pid || moved.started !== stale.started)) {
-    // Somebody was faster, and this is already the new lock: back with it.
-    try {
-      fs.linkSync(aside, file);
-    } catch {
-      // A third one has the place now; the owner of `aside` is found out by Level's own lock.
+    const now = read(file);
+    if (now?.pid === stale?.pid && now?.started === stale?.started) {
+      fs.rmSync(file, { force: true });
     }
+  } finally {
+    fs.rmSync(guard, { force: true });
   }
-  fs.rmSync(aside, { force: true });
 }
 
 function isAlive({ pid, started }: Owner): boolean {

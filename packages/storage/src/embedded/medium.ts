@@ -108,8 +108,8 @@ export class JournalMedium implements Medium {
     if (known) return known;
     const octets = block.placeOctets[row] as number;
     const within = Math.min(before, offsetAt(place) - SEGMENT_HEADER);
-    const bytes = this.#options.reader.read(place, octets, within);
-    const message = unpackMessage(bytes, place, this.#options.vault);
+    const unpack = (bytes: Uint8Array) => unpackMessage(bytes, place, this.#options.vault);
+    const message = this.#options.reader.parsed(place, octets, unpack, within);
     this.#messages.set(place, message, octets);
     return message;
   }
@@ -122,7 +122,8 @@ export class JournalMedium implements Medium {
     const known = this.#values.get(place);
     if (known) return known;
     const { reader, vault } = this.#options;
-    const body = unpackValue(reader.read(place, octets), place, vault);
+    const unpack = (bytes: Uint8Array) => unpackValue(bytes, place, vault);
+    const body = reader.parsed(place, octets, unpack);
     this.#values.set(place, body, octets);
     return body;
   }

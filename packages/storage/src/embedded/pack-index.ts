@@ -85,6 +85,12 @@ export function unseal(key: string, bytes: Uint8Array, vault: Vault | undefined)
   return { crc, lsn, account, from: inside };
 }
 
+/** Whether a value is as it was written, looked at without a key. */
+export const isSound = (key: string, bytes: Uint8Array): boolean =>
+  bytes.length >= HEAD &&
+  crc32(bytes.subarray(4), crc32(key)) ===
+    Buffer.from(bytes.buffer, bytes.byteOffset, 4).readUInt32LE();
+
 /** Number of values of a kind, and the sum of their checksums modulo 2^32: a value that is missing shows. */
 export interface Tally {
   count: number;

@@ -1,9 +1,10 @@
 /** Octets from the journal while it is being written. */
 import { crc32 } from 'node:zlib';
-import { MailError, type Disk } from '@mail-server-kit/core';
+import { MailError, isMailError, type Disk } from '@mail-server-kit/core';
 import type { Extent } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
 import { offsetAt, segmentAt } from './layout.js';
+import { MirrorDisk } from './mirror/mirror-disk.ts';
 import { openSegment, type SegmentFile } from './segments.ts';
 
 /** Segments kept open. */
@@ -69,11 +70,32 @@ export class JournalReader {
     this.#windowPlace = place;
   }
 
+  /**
+   * What `parse` makes of the octets there. If it finds them damaged, of those on the other side of a mirror.
+   * @throws MailError CORRUPTION if they are damaged on every side; what `parse` throws
+   */
+  parsed<T>(place: number, octets: number, parse: (bytes: Uint8Array) => T, before = 0): T {
+    try {
+      return parse(this.read(place, octets, before));
+    } catch (error) {
+      if (!isMailError(error, 'CORRUPTION') || !(this.disk instanceof MirrorDisk)) throw error;
+      for (const copy of this.disk.copies) {
+        const found = fromCopy(copy, place, octets, parse);
+        if (!found) continue;
+        this.#windowOctets = 0;
+        this.disk.suspect(segmentAt(place));
+        return found.value;
+      }
+      throw error;
+    }
+  }
+
   /** @throws MailError CORRUPTION if the checksum is wrong */
   extent({ place, octets, crc, skip, take }: Extent): Uint8Array {
-    const bytes = this.read(place, octets);
-    if (crc32(bytes) !== crc) throw broken(place);
-    return bytes.subarray(skip, skip + take);
+    return this.parsed(place, octets, (bytes) => {
+      if (crc32(bytes) !== crc) throw broken(place);
+      return bytes.subarray(skip, skip + take);
+    });
   }
 
   #file(segment: number): SegmentFile {
@@ -106,6 +128,27 @@ export class JournalReader {
   close(): void {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
+  }
+}
+
+/** Undefined: it is no better there. */
+function fromCopy<T>(
+  disk: Disk,
+  place: number,
+  octets: number,
+  parse: (bytes: Uint8Array) => T,
+): { readonly value: T } | undefined {
+  try {
+    const file = openSegment(disk, segmentAt(place));
+    try {
+      const bytes = Buffer.allocUnsafe(octets);
+      const read = file.read(bytes, offsetAt(place));
+      return read < octets ? undefined : { value: parse(bytes) };
+    } finally {
+      file.close();
+    }
+  } catch {
+    return undefined;
   }
 }
 

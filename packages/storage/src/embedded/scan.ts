@@ -12,6 +12,7 @@ import {
   segmentName,
   type RecordHeader,
 } from './layout.js';
+import { MirrorDisk } from './mirror/mirror-disk.ts';
 import { damaged, openSegment, type Segment, type SegmentFile } from './segments.ts';
 
 export interface JournalRecord {
@@ -37,7 +38,7 @@ export class SegmentReader {
   readonly #file: SegmentFile;
 
   constructor(
-    disk: Disk,
+    readonly disk: Disk,
     readonly segment: number,
     readonly octets: number,
   ) {
@@ -62,7 +63,26 @@ export class SegmentReader {
     const head = this.bytes(at, RECORD_HEADER);
     if (head.length < RECORD_HEADER) return 'bad';
     if (head.every((octet) => octet === 0)) return 'end';
-    return this.#whole(at, (header) => header.lsn === lsn, seed) ?? 'bad';
+    const found = this.#whole(at, (header) => header.lsn === lsn, seed);
+    return found ?? this.#elsewhere(at, lsn, seed) ?? 'bad';
+  }
+
+  /** The record on the other side of a mirror. */
+  #elsewhere(at: number, lsn: number, seed: number): JournalRecord | undefined {
+    if (!(this.disk instanceof MirrorDisk)) return undefined;
+    for (const copy of this.disk.copies) {
+      try {
+        const reader = new SegmentReader(copy, this.segment, this.octets);
+        const found = reader.record(at, lsn, seed);
+        reader.close();
+        if (typeof found !== 'object') continue;
+        this.disk.suspect(this.segment);
+        return found;
+      } catch {
+        // No better there.
+      }
+    }
+    return undefined;
   }
 
   #whole(

@@ -1,10 +1,10 @@
 /**
- * The store for a server: one journal in a directory, synced before a commit counts.
+ * The store for a server: one journal in a directory, or one in each of two on different disks, synced before a commit counts.
  *
  *     const store = await openEmbeddedStore('/var/lib/mail');
+ *     const mirrored = await openEmbeddedStore(['/disk1/mail', '/disk2/mail']);
  */
 import { randomBytes } from 'node:crypto';
-import fs from 'node:fs';
 import path from 'node:path';
 import {
   MailError,
@@ -18,21 +18,19 @@ import {
 import type { SearchIndex, SearchOptions } from '../search/index.ts';
 import { checkUndeleteMs } from '../state/expunged.ts';
 import { VANISHED_MS, VANISHED_RANGES } from '../state/mailbox.ts';
-import {
-  openJournalStore,
-  type EngineOptions,
-  type JournalStore,
-  type LinkOptions,
-} from './engine.ts';
+import { openJournalStore, type EngineOptions, type JournalStore } from './engine.ts';
 import { CacheBudget } from './cache.ts';
 import { Index } from './index-store.ts';
-import { lockDirectory } from './lock.ts';
-import { nodeDisk } from './node-disk.js';
+import { directoryPlace } from './mirror/directory.ts';
+import type { ScrubReport, StoreEvent, StoreHealth } from './mirror/events.ts';
+import { Mirror, type Surroundings } from './mirror/mirror.ts';
+import { sideToRead } from './mirror/opening.ts';
+import { ThreadRunner } from './mirror/runner.ts';
+import type { Place, Side } from './mirror/sides.ts';
 import { openReadOnly } from './read-only.ts';
 import { rebuildMailbox } from './rebuild.ts';
 import { attachSearch } from './search.ts';
 import { checkSyncMode, type SyncMode } from './syncing.ts';
-import { ThreadLink } from './thread-link.ts';
 
 export interface EmbeddedStoreOptions {
   /**
@@ -71,70 +69,145 @@ export interface EmbeddedStoreOptions {
    * in any of them, a store that is closed is on disk, and what a power cut leaves is the store as it was at some moment.
    */
   readonly sync?: SyncMode;
+  /**
+   * Called with whatever whoever runs the store should know: a side of a mirror that is out, filled or whole again, damage,
+   * progress. Everything is given to `log` too. It must not throw.
+   */
+  readonly onEvent?: (event: StoreEvent) => void;
+  /** Milliseconds between two looks whether the directories are still there, or there again. Default 5000. */
+  readonly watchMs?: number;
+  /** A side of a mirror that has not written for so many milliseconds what the other has is left behind. Default 20,000. */
+  readonly patienceMs?: number;
+  /** Milliseconds between two scrubs, over restarts. 0: only `scrub()`. Default a week. */
+  readonly scrubMs?: number;
+  /** Octets that a scrub or the filling of a side reads or writes in a second. Default 50 MiB. */
+  readonly copyOctetsPerSecond?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
 }
 
-/** A MailStore in a directory of its own. */
+/** A MailStore in a directory of its own, or in two. */
 export interface EmbeddedStore extends MailStore {
   /** Not there with `search: false`, and when it is only read. */
   readonly searchIndex?: SearchIndex;
+  /** How its directories are. */
+  health(): StoreHealth;
+  /**
+   * Compares the checksums of everything and heals what is damaged from the other side of a mirror. Progress and findings are
+   * events. While one is under way, asking again gives its report.
+   * @throws the reason if the store is closed meanwhile
+   */
+  scrub(): Promise<ScrubReport>;
 }
 
 const MIB = 1_048_576;
 
 /**
- * @throws MailError UNAVAILABLE if another process owns the directory (its number is in the text) or the thread that writes
- *   the journal cannot start; CORRUPTION if the journal
- *   is damaged, with segment and offset; CANNOT if a later version wrote it; NONEXISTENT if it is to be read only and not there
+ * `directories`: one, or the two sides of a mirror. A side that is missing, empty or behind is filled while the other serves;
+ * `health()` says so.
+ * @throws MailError UNAVAILABLE if another process owns a directory (its number is in the text), no directory can be used or
+ *   the thread that writes the journal cannot start; CORRUPTION if the journal is damaged on every side, with segment and
+ *   offset; CANNOT if a later version wrote it, or the directories are not two sides of one store; NONEXISTENT if it is to be
+ *   read only and not there
  */
 export async function openEmbeddedStore(
-  directory: string,
+  directories: string | readonly [string] | readonly [string, string],
   options: EmbeddedStoreOptions = {},
 ): Promise<EmbeddedStore> {
   const engine = withDefaults(options);
-  if (options.readOnly) return openReadOnly(directory, engine);
-  const journal = path.join(directory, 'journal');
-  fs.mkdirSync(journal, { recursive: true, mode: 0o700 });
-  const unlock = lockDirectory(directory);
-  const disk = nodeDisk(journal);
+  const places = placesOf(directories, engine.log);
+  if (options.readOnly) return readOnly(await openReadOnly(sideToRead(places), engine));
+  const world = { ...engine, onEvent: options.onEvent ?? (() => {}) };
+  const mirror = new Mirror(places, world);
+  const indexOf = ({ directory }: Place) => path.join(directory, 'index');
   const index = new Index({
-    directory: path.join(directory, 'index'),
+    directories: mirror.sides.whole.map(({ place }) => indexOf(place)),
     log: engine.log,
     cache: engine.cache,
-    rebuild: (id, lsn, vault) => rebuildMailbox(disk, { id, lsn, vault, rules: engine.rules }),
+    rebuild: (id, lsn, vault) =>
+      rebuildMailbox(mirror.disk, { id, lsn, vault, rules: engine.rules }),
   });
-  let thread: ThreadLink | undefined;
   try {
-    const link = (about: LinkOptions) =>
-      (thread = new ThreadLink({ ...about, directory: journal }, engine.log));
+    const link: EngineOptions['link'] = (about) => mirror.link(about);
     let id: Uint8Array = new Uint8Array(16);
-    const store = await openJournalStore({ ...engine, disk, link }, (of, vault) => {
+    const disk = mirror.disk;
+    const store = await openJournalStore({ ...engine, disk, link }, async (of, vault) => {
       id = of;
-      return index.load(of, vault);
+      mirror.begin(of);
+      const base = await index.load(of, vault);
+      mirror.settle(base.position.segment, of);
+      return base;
     });
-    await running(thread);
+    await running(mirror);
     keepCheckpoints(store, index, {
       octets: options.checkpointOctets ?? 64 * MIB,
       everyMs: options.checkpointMs ?? 60_000,
       clock: engine.clock,
     });
-    store.afterClose = async () => unlock();
-    if (options.search === false) return store;
-    const { clock, log } = engine;
-    return attachSearch(store, { directory, id, search: options.search ?? {}, clock, log });
+    if (options.search !== false) {
+      const { clock, log } = engine;
+      const directory = (mirror.sides.whole[0] as Side).place.directory;
+      attachSearch(store, { directory, id, search: options.search ?? {}, clock, log });
+    }
+    return kept(store, mirror, {
+      ...{
+        journal: store.journal,
+        runner: new ThreadRunner(options.copyOctetsPerSecond ?? 50 * MIB),
+      },
+      ...{ watchMs: options.watchMs ?? 5000, patienceMs: options.patienceMs ?? 20_000 },
+      scrubMs: options.scrubMs ?? 7 * 86_400_000,
+      addIndex: ({ place }) => index.add(indexOf(place)),
+      dropIndex: ({ place }) => index.drop(indexOf(place)),
+      scrubIndex: () => index.scrub(),
+    });
   } catch (error) {
-    await thread?.close();
+    await mirror.abandon();
     await index.close().catch(() => {});
-    unlock();
+    mirror.release();
     throw error;
   }
 }
 
-async function running(thread: ThreadLink | undefined): Promise<void> {
+function placesOf(directories: string | readonly string[], log: Log): Place[] {
+  const all = typeof directories === 'string' ? [directories] : directories;
+  if (all.length < 1 || all.length > 2) throw new TypeError('a store has one directory or two');
+  if (new Set(all.map((each) => path.resolve(each))).size < all.length) {
+    throw new TypeError('the two sides of a mirror are different directories');
+  }
+  return all.map((directory) => directoryPlace(directory, log));
+}
+
+/** The store with what looks after its sides. */
+export function kept(store: JournalStore, mirror: Mirror, around: Surroundings): EmbeddedStore {
+  const { beforeClose, onDurable } = store;
+  store.beforeClose = async () => {
+    await mirror.close();
+    await beforeClose();
+  };
+  store.onDurable = () => {
+    onDurable();
+    mirror.progressed();
+  };
+  store.afterClose = async () => mirror.release();
+  mirror.keep(around);
+  return Object.assign(store, {
+    health: () => mirror.health(),
+    scrub: () => mirror.scrub(),
+  });
+}
+
+function readOnly(store: MailStore & JournalStore): EmbeddedStore {
+  return Object.assign(store, {
+    health: (): StoreHealth => ({ state: 'read-only', sides: [], damage: [] }),
+    scrub: (): Promise<ScrubReport> =>
+      Promise.reject(new MailError('UNAVAILABLE', 'The store was opened to be read')),
+  });
+}
+
+async function running(mirror: Mirror): Promise<void> {
   try {
-    await thread?.started;
+    await mirror.started();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MailError('UNAVAILABLE', `The thread of the journal cannot start: ${reason}`, {

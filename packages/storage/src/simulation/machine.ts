@@ -72,7 +72,7 @@ export class Machine {
     const index =
       this.options.index &&
       new Index({
-        ...{ directory: this.directory, log, cache: engine.cache },
+        ...{ directories: [this.directory], log, cache: engine.cache },
         rebuild: (id, lsn, vault) => rebuildMailbox(disk, { id, lsn, vault, rules: engine.rules }),
       });
     this.#index = index;
