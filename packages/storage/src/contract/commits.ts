@@ -138,6 +138,20 @@ export function commitPromises({ describe, it }: Runner, open: Open): void {
 
   describe('snapshots', () => {
     it(
+      'of nothing wait for those before them, not for all that come after',
+      withStore(open, async ({ store, inbox }) => {
+        let stop = false;
+        const busy = [1, 2, 3].map(async () => {
+          while (!stop) await store.commit([{ op: 'append', mailbox: inbox, ...message() }]);
+        });
+        const nothing = { op: 'store' as const, mailbox: inbox, uids: [], add: ['\\Seen'] };
+        for (let i = 0; i < 5; i++) await store.commit([nothing]);
+        stop = true;
+        await Promise.all(busy);
+      }),
+    );
+
+    it(
       'never change',
       withStore(open, async ({ inbox, append, write, open: look }) => {
         for (let i = 0; i < 3; i++) await append();

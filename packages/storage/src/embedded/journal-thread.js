@@ -70,20 +70,24 @@ function writeGroup(/** @type {number} */ from, /** @type {number} */ end) {
 /** Returns when it is told to stop. */
 function run() {
   let done = Atomics.load(control, DONE);
+  // Zeros were written last: a group goes first, even if more of them are due.
+  let prepared = false;
   for (;;) {
     const wake = Atomics.load(control, WAKE);
     const produced = Atomics.load(control, PRODUCED);
-    if (produced !== done) {
+    if (produced !== done && (prepared || !writer.late)) {
       writeGroup(done, produced);
       done = produced;
       Atomics.store(control, DONE, done);
       ringBell();
+      prepared = false;
       continue;
     }
     writer.want = Atomics.load(control, WANT);
     writer.full = Atomics.load(control, FULL) === 1;
-    if (Atomics.load(control, STOP) === 1) return;
+    if (produced === done && Atomics.load(control, STOP) === 1) return;
     if (writer.preparing) {
+      prepared = true;
       const error = writer.prepare();
       if (error) parentPort?.postMessage({ event: 'no room for a segment', error });
       const changed = writer.full || writer.ready !== Atomics.load(control, READY);
@@ -92,6 +96,7 @@ function run() {
       if (changed) ringBell();
       continue;
     }
+    if (produced !== done) continue;
     Atomics.store(control, ASLEEP, 1);
     // Returns at once if WAKE has changed since it was looked at above.
     Atomics.wait(control, WAKE, wake);

@@ -4,8 +4,19 @@
  */
 import { SEGMENT_HEADER, segmentHeader, segmentName } from './layout.js';
 
-/** Zeros written in one step; between two steps commits get their turn. */
-const STEP = 1_048_576;
+/**
+ * Octets of zeros written and synced in one step. Between two steps commits get their turn; a whole segment that is synced
+ * at once would hold them up for a fifth of a second.
+ */
+const STEP = 262_144;
+/** Up to so many in a step if it is late. */
+const zeros = new Uint8Array(4 * STEP);
+
+/**
+ * Zeros written for each octet of the journal while there is no pause: they are asked for when a quarter of a segment is
+ * used, and the next one has to be ready before the rest is.
+ */
+const PACE = 1.5;
 
 export class JournalWriter {
   /** @type {import('@mail-server-kit/core').Disk} */
@@ -34,6 +45,8 @@ export class JournalWriter {
     this.want = ready;
     /** The disk had no room for the next one. Whoever sets it to false makes it try again. */
     this.full = false;
+    /** Octets of zeros that are due. */
+    this.due = 0;
   }
 
   /**
@@ -52,6 +65,7 @@ export class JournalWriter {
     }
     this.#current.dirty = true;
     this.#current.file.write(parts, offset);
+    if (this.preparing) for (const part of parts) this.due += Math.ceil(PACE * part.length);
   }
 
   sync() {
@@ -63,6 +77,11 @@ export class JournalWriter {
   /** Whether `prepare` has something to do. */
   get preparing() {
     return this.ready < this.want && !this.full;
+  }
+
+  /** Whether a step cannot wait for a pause. */
+  get late() {
+    return this.due >= STEP && this.preparing;
   }
 
   /** One step towards the next segment. A full disk is not an error: it is remembered. */
@@ -82,16 +101,18 @@ export class JournalWriter {
     const name = newName(segment);
     this.#next ??= { segment, file: this.#disk.open(name, 'write'), done: 0 };
     const { file, done } = this.#next;
-    const octets = Math.min(STEP, this.#octets - done);
-    const bytes = new Uint8Array(octets);
+    const octets = Math.min(Math.max(STEP, this.due), zeros.length, this.#octets - done);
+    let bytes = zeros.subarray(0, octets);
     if (done === 0) {
+      bytes = new Uint8Array(octets);
       const header = { segment, octets: this.#octets, generation: this.#generation };
       bytes.set(segmentHeader({ ...header, store: this.#store }).subarray(0, SEGMENT_HEADER));
     }
     file.write([bytes], done);
-    this.#next.done += octets;
-    if (this.#next.done < this.#octets) return;
     file.sync();
+    this.#next.done += octets;
+    this.due = Math.max(0, this.due - octets);
+    if (this.#next.done < this.#octets) return;
     file.close();
     this.#next = undefined;
     // Only a whole segment has the name of one.

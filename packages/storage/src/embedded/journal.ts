@@ -154,7 +154,7 @@ export class Journal {
     });
     this.#offset = next;
     this.appended += octets;
-    if (next > this.#capacity / 2) this.#link.want(segment + 2);
+    if (next > this.#capacity / 4) this.#link.want(segment + 2);
     return { lsn, place };
   }
 

@@ -34,9 +34,11 @@ export class Commits {
   readonly #options: CommitsOptions;
   readonly #queue: Waiting[] = [];
   readonly #underWay = new Map<string, Promise<Commit>>();
-  /** Commits that are not durable yet. */
-  #pending = 0;
-  readonly #idle: (() => void)[] = [];
+  /** Commits that the medium has taken, and those of them that are durable or lost. */
+  #taken = 0;
+  #done = 0;
+  /** What waits for all commits before it. */
+  readonly #after: { readonly taken: number; readonly callback: () => void }[] = [];
   /** A commit of unknown outcome: what comes after it would be planned on what may not be there. */
   #lost: MailError | undefined;
 
@@ -91,7 +93,7 @@ export class Commits {
     if (deltas.length === 0 && id === undefined) {
       this.#useUp(writes);
       // The answer rests on what others have written: it may be told when that is durable.
-      this.#whenIdle(() => {
+      this.#afterThose(() => {
         if (this.#lost) reject(readOnly(this.#lost));
         else resolve({ cursor: cursorOf(feed.last), results });
       });
@@ -102,7 +104,7 @@ export class Commits {
     const taken = this.#medium.persist(
       { deltas, results, at, ...(id === undefined ? {} : { id }) },
       (error) => {
-        this.#pending--;
+        this.#done++;
         if (error) {
           this.#lost = error;
           reject(error);
@@ -113,11 +115,12 @@ export class Commits {
           feed.tell({ lsn, changes: changesOf(deltas, lsn, at) });
           resolve({ cursor: cursorOf(lsn), results });
         }
-        if (this.#pending === 0) for (const idle of this.#idle.splice(0)) idle();
+        while (this.#after[0] && this.#after[0].taken <= this.#done)
+          this.#after.shift()?.callback();
       },
     );
     if (!taken) return false;
-    this.#pending++;
+    this.#taken++;
     ({ lsn } = taken);
     if (!this.#medium.holds) locateKept(draft, taken.deltas);
     publish = draft.publish();
@@ -128,14 +131,15 @@ export class Commits {
     for (const stage of stagesOf(writes)) this.#medium.discard(stage);
   }
 
-  #whenIdle(callback: () => void): void {
-    if (this.#pending === 0) callback();
-    else this.#idle.push(callback);
+  /** When the commits that the medium has taken so far are durable or lost; others may have come meanwhile. */
+  #afterThose(callback: () => void): void {
+    if (this.#done === this.#taken) callback();
+    else this.#after.push({ taken: this.#taken, callback });
   }
 
   /** After what is under way is done: what has no room yet gets this error. */
   async close(error: () => Error): Promise<void> {
-    await new Promise<void>((resolve) => this.#whenIdle(resolve));
+    await new Promise<void>((resolve) => this.#afterThose(resolve));
     for (const { reject } of this.#queue.splice(0)) reject(error());
   }
 }
