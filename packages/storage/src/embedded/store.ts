@@ -11,6 +11,7 @@ import {
   silent,
   systemClock,
   type Clock,
+  type Disk,
   type Log,
   type MailStore,
   type Random,
@@ -131,8 +132,12 @@ export async function openEmbeddedStore(
   try {
     const link: EngineOptions['link'] = (about) => mirror.link(about);
     let id: Uint8Array = new Uint8Array(16);
+    const keys = {
+      keyDisks: mirror.keyDisks(engine.encryption !== undefined),
+      keyDiskLost: (disk: Disk, error: unknown) => mirror.keyDiskLost(disk, error),
+    };
     const disk = mirror.disk;
-    const store = await openJournalStore({ ...engine, disk, link }, async (of, vault) => {
+    const store = await openJournalStore({ ...engine, ...keys, disk, link }, async (of, vault) => {
       id = of;
       mirror.begin(of);
       const base = await index.load(of, vault);
@@ -157,6 +162,7 @@ export async function openEmbeddedStore(
       },
       ...{ watchMs: options.watchMs ?? 5000, patienceMs: options.patienceMs ?? 20_000 },
       scrubMs: options.scrubMs ?? 7 * 86_400_000,
+      addKeys: ({ place }) => store.vault?.addDisk(place.other('keys')),
       addIndex: ({ place }) => index.add(indexOf(place)),
       dropIndex: ({ place }) => index.drop(indexOf(place)),
       scrubIndex: () => index.scrub(),

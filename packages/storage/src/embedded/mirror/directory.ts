@@ -41,6 +41,7 @@ export function directoryPlace(directory: string, log: Log): Place {
       lock?.();
       lock = undefined;
     },
+    has: (name) => fs.existsSync(path.join(directory, name)),
     other(name) {
       const there = path.join(directory, name);
       fs.mkdirSync(there, { recursive: true, mode: 0o700 });

@@ -23,6 +23,8 @@ export interface FillingOptions {
   readonly journal: Journal;
   readonly runner: Runner;
   readonly files: readonly { readonly folder: string; readonly file: MirroredFile }[];
+  /** Gives the side its keys. @throws if they cannot be written */
+  readonly addKeys: (side: Side) => void;
   /** Gives the side its index. */
   readonly addIndex: (side: Side) => Promise<void>;
   /** Resolves when a link has got further. */
@@ -225,6 +227,7 @@ export class Filling {
     const { sides, files } = this.#options;
     const side = this.#side;
     this.#check();
+    this.#options.addKeys(side);
     for (const { folder, file } of files) file.copyTo(side.place.other(folder));
     const source = this.#source;
     const past = together(source.past as Past);

@@ -21,6 +21,7 @@ export interface Surroundings {
   readonly watchMs: number;
   readonly patienceMs: number;
   readonly scrubMs: number;
+  readonly addKeys: (side: Side) => void;
   readonly addIndex: (side: Side) => Promise<void>;
   readonly dropIndex: (side: Side) => void;
   readonly scrubIndex: () => Promise<readonly Damage[]>;
@@ -60,6 +61,18 @@ export class Mirror {
    */
   folder(name: string): Disk {
     return new MirrorDisk(this.sides, (place) => place.other(name));
+  }
+
+  /** The folder `keys` of each side that is whole; none where it is not there, unless they are to be made. */
+  keyDisks(make: boolean): readonly Disk[] {
+    const there = this.sides.whole.filter(({ place }) => make || place.has('keys'));
+    return there.map(({ place }) => place.other('keys'));
+  }
+
+  /** A side cannot write its keys. @throws `error` if there is no other */
+  keyDiskLost(disk: Disk, error: unknown): void {
+    const side = this.sides.whole.find(({ place }) => place.other('keys') === disk);
+    if (side) this.sides.lose(side, reasonOf(error), error);
   }
 
   /** A small file on every side, which a side that is filled gets too. */

@@ -22,6 +22,8 @@ export interface Place {
   take(): void;
   /** Gives the lock back, if it was taken. */
   release(): void;
+  /** Whether another folder is in the directory. */
+  has(name: string): boolean;
   /** Another folder in the directory, made when it is not there. */
   other(name: string): Disk;
   link(options: LinkOptions): Link & { readonly started?: Promise<void> };
@@ -104,7 +106,9 @@ export class Sides {
   /** Begins a generation. @throws the system's error */
   goAlone(side: Side, reason: string): void {
     const { random } = this.world;
-    const past = goneAlone(side.past as Past, random, this.world.clock.now(), reason);
+    // Of a store that is just being made: it has no sides yet that could differ.
+    if (!side.past) return;
+    const past = goneAlone(side.past, random, this.world.clock.now(), reason);
     side.past = writePast(side.place.journal, past);
   }
 

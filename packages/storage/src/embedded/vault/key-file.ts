@@ -41,12 +41,12 @@ export const hasKeys = (disk: Disk): boolean =>
 
 /** The keys in one directory. */
 export class KeyFile {
-  readonly #disk: Disk;
+  readonly disk: Disk;
   #slot: Slot = 'keys.b';
   #end = 0;
 
   constructor(disk: Disk) {
-    this.#disk = disk;
+    this.disk = disk;
   }
 
   /**
@@ -69,7 +69,7 @@ export class KeyFile {
   }
 
   #best(): Found | 'empty' | 'damaged' {
-    const names = SLOTS.filter((name) => this.#disk.list().includes(name));
+    const names = SLOTS.filter((name) => this.disk.list().includes(name));
     const slots = names.map((name) => this.#read(name));
     const found = slots.filter((slot) => typeof slot === 'object');
     found.sort((a, b) => b.generation - a.generation);
@@ -77,7 +77,7 @@ export class KeyFile {
   }
 
   #clear(end: number): void {
-    const file = this.#disk.open(this.#slot, 'write');
+    const file = this.disk.open(this.#slot, 'write');
     try {
       if (file.size() > end) {
         file.truncate(end);
@@ -93,7 +93,7 @@ export class KeyFile {
   append(key: SealedKey): void {
     const to = new Packer(256);
     packKey(to, key);
-    const file = this.#disk.open(this.#slot, 'write');
+    const file = this.disk.open(this.#slot, 'write');
     try {
       file.write([to.bytes], this.#end);
       file.sync();
@@ -107,12 +107,12 @@ export class KeyFile {
   replace(contents: KeyFileContents): void {
     const slot = otherThan(this.#slot);
     const bytes = packContents(contents);
-    const file = this.#disk.open(slot, 'write');
+    const file = this.disk.open(slot, 'write');
     try {
       file.truncate(0);
       file.write([bytes], 0);
       file.sync();
-      this.#disk.syncDirectory();
+      this.disk.syncDirectory();
     } catch (error) {
       // Perhaps it is there all the same, and would hold after the next start.
       file.truncate(0);
@@ -130,8 +130,8 @@ export class KeyFile {
   }
 
   #erase(slot: Slot): void {
-    if (!this.#disk.list().includes(slot)) return;
-    const file = this.#disk.open(slot, 'write');
+    if (!this.disk.list().includes(slot)) return;
+    const file = this.disk.open(slot, 'write');
     try {
       const octets = file.size();
       if (octets === 0) return;
@@ -145,7 +145,7 @@ export class KeyFile {
   }
 
   #read(slot: Slot): Found | 'empty' | 'damaged' {
-    const file = this.#disk.open(slot, 'read');
+    const file = this.disk.open(slot, 'read');
     try {
       const bytes = Buffer.alloc(file.size());
       file.read(bytes, 0);

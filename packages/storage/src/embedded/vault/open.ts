@@ -18,6 +18,7 @@ export interface OpenVaultOptions {
   readonly encryption?: Encryption;
   /** Where its keys are, or would be. */
   readonly keyDisks?: readonly Disk[];
+  readonly keyDiskLost?: (disk: Disk, error: unknown) => void;
   readonly random: Random;
   readonly log: Log;
   readonly readOnly?: boolean;
@@ -36,10 +37,11 @@ export function keyDisksOf(directory: string, make: boolean): readonly Disk[] {
  */
 export async function openVault(
   store: Uint8Array | undefined,
-  { encryption, keyDisks = [], readOnly = false, random, log }: OpenVaultOptions,
+  { encryption, keyDisks = [], keyDiskLost, readOnly = false, random, log }: OpenVaultOptions,
 ): Promise<Vault | undefined> {
   if (encryption) {
-    return Vault.open(store, { ...encryption, disks: keyDisks, readOnly, random, log });
+    const lost = keyDiskLost ? { lost: keyDiskLost } : {};
+    return Vault.open(store, { ...encryption, ...lost, disks: keyDisks, readOnly, random, log });
   }
   if (keyDisks.some(hasKeys)) throw isEncrypted();
   return undefined;

@@ -24,6 +24,8 @@ export interface VaultOptions {
   readonly disks: readonly Disk[];
   readonly random: Random;
   readonly log: Log;
+  /** A disk could not be written, and another one could: nothing may be sealed before its side of the mirror is left out. */
+  readonly lost?: (disk: Disk, error: unknown) => void;
   /** Nothing is written. Default false. */
   readonly readOnly?: boolean;
 }
@@ -116,6 +118,24 @@ export class Vault {
     this.#keys.set(account, held);
   }
 
+  /**
+   * A side of a mirror has come back: it gets all keys, and what it had is overwritten.
+   * @throws MailError UNAVAILABLE if it cannot be written
+   */
+  addDisk(disk: Disk): void {
+    const file = new KeyFile(disk);
+    try {
+      file.load();
+    } catch {
+      // What is there is not needed.
+    }
+    this.#files = [...this.#files.filter((each) => each.disk !== disk), file];
+    this.#rewrite();
+    if (!this.#files.includes(file)) {
+      throw new MailError('UNAVAILABLE', 'The keys of the store cannot be written');
+    }
+  }
+
   #newKey(account: KeyOwner): Held {
     const key = Uint8Array.from(this.#options.random.bytes(KEY_OCTETS));
     return { key, octets: sealKey(this.#root, account, key), sealer: undefined };
@@ -190,12 +210,14 @@ export class Vault {
   /** On every disk; one that fails is left out from then on, until the store is opened again. */
   #each(step: (file: KeyFile) => void): void {
     let failure: unknown;
+    const failed: [Disk, unknown][] = [];
     const good = this.#files.filter((file) => {
       try {
         step(file);
         return true;
       } catch (error) {
         failure = error;
+        failed.push([file.disk, error]);
         return false;
       }
     });
@@ -208,6 +230,7 @@ export class Vault {
       });
     }
     this.#files = good;
+    for (const [disk, error] of failed) this.#options.lost?.(disk, error);
   }
 
   /**
