@@ -11,7 +11,6 @@ export interface AttachOptions {
   readonly directory: string;
   readonly id: Uint8Array;
   readonly search: SearchOptions;
-  readonly keyOf?: (account: AccountId) => Promise<Uint8Array | undefined>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -20,12 +19,13 @@ export type Searching = Required<Pick<MailStore, 'search'>> & { readonly searchI
 
 export function attachSearch(
   store: JournalStore,
-  { directory, id, search: options, keyOf, clock, log }: AttachOptions,
+  { directory, id, search: options, clock, log }: AttachOptions,
 ): JournalStore & Searching {
+  const { vault } = store;
   const search = new Search({
     ...options,
     ...{ mail: store, directory: path.join(directory, 'search'), store: id, clock, log },
-    ...(keyOf ? { keyOf } : {}),
+    ...(vault ? { keyOf: (account) => vault.searchKey(account) } : {}),
     accounts: () => existing(store),
     end: () => placeOf(store.journal.end.segment, store.journal.end.offset),
     last: (): Cursor => cursorOf(store.journal.durable),

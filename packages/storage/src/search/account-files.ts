@@ -102,7 +102,9 @@ export class AccountFiles {
     const opened = this.#open();
     if (opened) return opened;
     const file = randomBytes(8);
-    fs.mkdirSync(path.dirname(this.base), { recursive: true, mode: 0o700 });
+    const shelf = path.dirname(this.base);
+    makeDirectory(path.dirname(shelf));
+    makeDirectory(shelf);
     this.#newFile(this.#textPath(file), TEXT, file);
     this.#newFile(this.#catalogPath, CATALOG, file);
     return this.#open() as Opened;
@@ -345,7 +347,10 @@ export class AccountFiles {
    * Writes both files anew without the documents that `keeps` refuses, and without places that are there twice. Blocks that
    * stay as they are are not unpacked. `turn` is awaited now and then.
    */
-  async rewrite(keeps: (place: number) => boolean, turn: () => Promise<void>): Promise<void> {
+  async rewrite(
+    keeps: (place: number, mark: number) => boolean,
+    turn: () => Promise<void>,
+  ): Promise<void> {
     const old = this.#open();
     if (!old) return;
     const file = randomBytes(8);
@@ -357,7 +362,11 @@ export class AccountFiles {
       target.#newFile(`${fresh}.cat`, CATALOG, file);
       for (const entry of this.entries()) {
         await turn();
-        target.#take(this, entry, (place) => keeps(place) && seen.size < seen.add(place).size);
+        target.#take(
+          this,
+          entry,
+          (place, mark) => keeps(place, mark) && seen.size < seen.add(place).size,
+        );
       }
       target.release();
       fs.renameSync(target.#textPath(file), this.#textPath(file));
@@ -372,9 +381,10 @@ export class AccountFiles {
     fs.rmSync(this.#textPath(old.file), { force: true });
   }
 
-  #take(from: AccountFiles, entry: Entry, keeps: (place: number) => boolean): void {
+  #take(from: AccountFiles, entry: Entry, keeps: (place: number, mark: number) => boolean): void {
     const kept = new Set<number>();
-    for (let i = 0; i < entry.documents; i++) if (keeps(entry.place(i))) kept.add(i);
+    for (let i = 0; i < entry.documents; i++)
+      if (keeps(entry.places[i] as number, entry.marks[i] as number)) kept.add(i);
     if (kept.size === 0) return;
     if (kept.size < entry.documents || entry.documents < BLOCK) {
       const documents = entry.unpack(from.texts(entry, 'header'), from.texts(entry, 'rest'));
@@ -440,6 +450,15 @@ const asBuffer = (octets: Uint8Array): Buffer =>
 
 export const isMissing = (error: unknown): boolean =>
   (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+
+/** Not what is above it: a disk that was taken away must not be begun anew below where it was. */
+export function makeDirectory(name: string): void {
+  try {
+    fs.mkdirSync(name, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
 
 function readAt(fd: number, octets: number, position: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(octets);

@@ -2,7 +2,7 @@
 import { isMailError, type Facts, type Uid, type UidRanges } from '@mail-server-kit/core';
 import { FACTS_VERSION, factsOf, searchText, sentDay } from '@mail-server-kit/mime';
 import { toDocument } from './document.ts';
-import { listed, type Listed } from './entry.ts';
+import type { Listed } from './entry.ts';
 import type { Messages } from './messages.ts';
 
 /** Documents and octets of their texts that are written at once. */
@@ -11,8 +11,8 @@ const GROUP_OCTETS = 1_048_576;
 
 export interface Build {
   readonly messages: Messages;
-  /** Of what is to be added; one place is added once. */
-  readonly places: ReadonlyMap<number, number>;
+  /** What is to be added, by uid; one place is added once. */
+  readonly missing: ReadonlyMap<number, { readonly place: number; readonly mark: number }>;
   write(documents: readonly Listed[]): Promise<void>;
   /** Called after each group of messages; pauses. */
   turn(): Promise<void>;
@@ -21,7 +21,7 @@ export interface Build {
 
 /** Adds messages by their uids. One that is gone or cannot be read is left out: whoever searches reads it. */
 export async function build(
-  { messages, places, write, turn, unreadable }: Build,
+  { messages, missing, write, turn, unreadable }: Build,
   uids: UidRanges,
 ): Promise<void> {
   let group: Listed[] = [];
@@ -34,15 +34,14 @@ export async function build(
   };
   for await (const rows of messages.fetch(undefined, uids, ['envelope', 'ids'])) {
     for (const row of rows) {
-      const place = places.get(row.uid);
-      if (place === undefined) continue;
+      const at = missing.get(row.uid);
+      if (!at) continue;
       try {
         const document = toDocument(await searchText(messages.read(sourceOf(row.uid))));
         const { envelope } = await factsFor(messages, row);
         const { emailId = '' } = row;
-        group.push(
-          listed(document, { place, emailId, sentDay: envelope ? sentDay(envelope) : null }),
-        );
+        const day = envelope ? sentDay(envelope) : null;
+        group.push({ ...document, ...at, emailId, sentDay: day });
         octets += document.header.length + document.rest.length;
       } catch (error) {
         if (!isMailError(error, 'EXPUNGED', 'NONEXISTENT')) unreadable(row.uid, error);

@@ -2,19 +2,17 @@
  * A query as a test of documents of the index, with as little of a document as decides: first its signature, then its
  * header, then all of it. Gives what `decide` of package mime gives.
  */
+import type { EmailId, Query } from '@mail-server-kit/core';
 import { decide, wantedInField, wantedText, foldText } from '@mail-server-kit/mime';
-import type { Query } from '@mail-server-kit/core';
 import { hasField, isAscii, isWellFormed, oddText, textsFrom } from './document.ts';
 import { mayHave, probesOf } from './signature.ts';
 
-/** What is known of a document at the moment. */
+/** What is known of a document at the moment, or of all documents of a block. Undefined: not known. */
 export interface Candidate {
-  sentDay: number | null;
-  emailId: string;
-  /** Signature: `bits` at `at`, see signature.ts. */
-  log: number;
-  bits: Uint8Array;
-  at: number;
+  sentDay: number | null | undefined;
+  emailId: string | undefined;
+  /** Of its block; the same object for all that are in it. */
+  signature: Uint8Array;
   odd: boolean;
   header: Buffer | undefined;
   rest: Buffer | undefined;
@@ -25,8 +23,9 @@ export type Test = (document: Candidate) => boolean | undefined;
 
 export interface Compiled {
   readonly test: Test;
-  /** Some of it is answered by the header alone. */
+  /** Some of it is answered by the header alone, or by what the catalog says of each message. */
   readonly needsHeader: boolean;
+  readonly needsRow: boolean;
 }
 
 export function compile(query: Query): Compiled {
@@ -37,13 +36,14 @@ export function compile(query: Query): Compiled {
   // Half of a surrogate pair is found in whole ones by strings, and by octets nowhere.
   const plain = texts.every(isWellFormed) ? testOf(query) : undefined;
   return {
+    needsRow: leaves.some((leaf) => !('text' in leaf || 'header' in leaf)),
     needsHeader: leaves.some((leaf) => 'header' in leaf || ('text' in leaf && leaf.in === 'text')),
     test: (document) => {
-      if (plain && !document.odd) return plain(document);
-      const { sentDay, emailId, header, rest } = document;
-      const known = { sentDay, emailId: emailId as never, threadId: null };
-      if (!rest || !header) return decide(query, known);
-      return decide(query, { ...known, text: document.odd ? oddText(rest) : asText(header, rest) });
+      const { sentDay, emailId, header, rest, odd } = document;
+      if (plain && (!odd || !header)) return plain(document);
+      if (!rest || !header) return undefined;
+      const text = odd ? oddText(rest) : asText(header, rest);
+      return decide(query, { sentDay, emailId: emailId as EmailId, threadId: null, text });
     },
   };
 }
@@ -64,7 +64,9 @@ function testOf(query: Query): Test {
   if ('not' in query) return opposite(testOf(query.not));
   if ('text' in query) return textTest(query.text, query.in === 'text');
   if ('header' in query) return headerTest(query);
-  if ('emailId' in query) return ({ emailId }) => emailId === query.emailId;
+  if ('emailId' in query) {
+    return ({ emailId }) => (emailId === undefined ? undefined : emailId === query.emailId);
+  }
   if ('threadId' in query) return () => false;
   return (document) => decide(query, { sentDay: document.sentDay });
 }
@@ -88,15 +90,26 @@ const opposite =
     return inner === undefined ? undefined : !inner;
   };
 
+/** Asks each signature once. */
+function asked(probes: Uint32Array): (signature: Uint8Array) => boolean {
+  let last: Uint8Array | undefined;
+  let answer = false;
+  return (signature) => {
+    if (signature !== last) answer = mayHave(probes, signature);
+    last = signature;
+    return answer;
+  };
+}
+
 function textTest(text: string, everywhere: boolean): Test {
   const wanted = wantedText(text);
   if (wanted.inBody === '') return () => true;
   const inBody = Buffer.from(wanted.inBody);
   const inField = Buffer.from(wanted.inField);
-  const bodyProbes = probesOf(inBody);
-  const fieldProbes = probesOf(inField);
   const same = wanted.inBody === wanted.inField;
-  return ({ header, rest, log, bits, at }) => {
+  const mayBody = asked(probesOf(inBody));
+  const mayField = same ? mayBody : asked(probesOf(inField));
+  return ({ header, rest, signature }) => {
     if (rest && header) {
       if (!everywhere) return rest.indexOf(inBody, textsFrom(rest)) !== -1;
       if (same) return header.includes(inBody) || rest.includes(inBody);
@@ -108,23 +121,20 @@ function textTest(text: string, everywhere: boolean): Test {
       );
     }
     if (everywhere && header?.includes(inField)) return true;
-    const may =
-      mayHave(bodyProbes, log, bits, at) ||
-      (everywhere && !same && mayHave(fieldProbes, log, bits, at));
-    return may ? undefined : false;
+    return mayBody(signature) || (everywhere && mayField(signature)) ? undefined : false;
   };
 }
 
 function headerTest({ header: name, contains }: { header: string; contains: string }): Test {
   const lower = name.toLowerCase();
   // Documents with other names are odd.
-  if (!isAscii(lower)) return () => false;
+  if (!isAscii(lower)) return ({ odd }) => (odd ? undefined : false);
   const label = Buffer.from(`${foldText(lower)}: `);
   const wanted = Buffer.from(wantedInField(contains));
-  const probes = Uint32Array.from([...probesOf(label), ...probesOf(wanted)]);
-  return ({ header, log, bits, at }) => {
+  const may = asked(Uint32Array.from([...probesOf(label), ...probesOf(wanted)]));
+  return ({ header, signature }) => {
     if (header) return hasField(header, label, wanted);
-    return mayHave(probes, log, bits, at) ? undefined : false;
+    return may(signature) ? undefined : false;
   };
 }
 

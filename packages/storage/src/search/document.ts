@@ -10,7 +10,7 @@ import { foldText, type SearchField, type SearchText } from '@mail-server-kit/mi
 export interface Document {
   readonly header: Buffer;
   readonly rest: Buffer;
-  /** UTF-8 cannot say it: `rest` is the whole SearchText as JSON, and nothing is known of it without reading that. */
+  /** UTF-8 cannot say it: `rest` is the whole SearchText as JSON, and `header` is empty. */
   readonly odd: boolean;
 }
 
@@ -52,6 +52,16 @@ export const isAscii = (text: string): boolean => /^[\0-\x7f]*$/.test(text);
 export const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
 export const oddText = (rest: Buffer): SearchText => JSON.parse(rest.toString()) as SearchText;
+
+/**
+ * Octets that have whatever a search without half of a surrogate pair finds in the document: whole pairs come out of
+ * broken text as they are.
+ */
+export function signedOctets({ header, rest, odd }: Document): Buffer[] {
+  if (!odd) return [header, rest];
+  const { header: own, partHeaders, body } = oddText(rest);
+  return [...fields([...own, ...partHeaders]), ...body.map((text) => Buffer.from(text))];
+}
 
 /** Where the texts begin in `rest`. */
 export const textsFrom = (rest: Buffer): number => rest.indexOf(TEXTS) + 1;

@@ -2,38 +2,29 @@
  * An entry of a catalog: what is known of a block of up to 16 messages without reading their texts. Numbers are little
  * endian.
  *
- *     0 u16 documents   2 u16 0   4 u32 octets of the stored headers   8 u32 their CRC-32   12 u32 octets of the stored
- *     rests   16 u32 their CRC-32   20 u32 0   24 f64 offset of the stored headers in the text file; the rests follow
- *     32 for each document 24 octets:
+ *     0 u16 documents   2 u16 how many of them are odd   4 u32 octets of the stored headers   8 u32 their CRC-32   12 u32 octets of the stored
+ *     rests   16 u32 their CRC-32   20 u32 octets of the signature   24 f64 offset of the stored headers in the text file; the rests follow
+ *     32 for each document 28 octets:
  *         0 f64 place of the message   8 i32 day of the Date field since 1970, NONE: there is none   12 u32 octets of its
- *         header   16 u32 of its rest   20 u8 logarithm of its signature's bits, 0: none   21 u8 1: odd   22 u8 octets of
- *         its e-mail id   23 u8 0
- *     then the e-mail ids, then the signatures, each in the order of the documents
+ *         header   16 u32 of its rest   20 u32 mark (rows.ts)   24 u8 1: odd   25 u8 octets of its e-mail id   26 u16 0
+ *     then the e-mail ids in the order of the documents, then the signature (signature.ts)
  */
 import type { Candidate } from './compile.ts';
-import type { Document } from './document.ts';
-import { noSignature, signatureOf, type Signature } from './signature.ts';
+import { signedOctets, type Document } from './document.ts';
+import { signatureOf } from './signature.ts';
 
 const HEAD = 32;
-const ROW = 24;
+const ROW = 28;
 const NO_DAY = -0x8000_0000;
 const DAY = 86_400_000;
 
 /** A document with what the catalog says of it. */
 export interface Listed extends Document {
   readonly place: number;
+  readonly mark: number;
   /** 00:00 UTC of a day, ms. */
   readonly sentDay: number | null;
   readonly emailId: string;
-  readonly signature: Signature;
-}
-
-export function listed(
-  document: Document,
-  about: { readonly place: number; readonly sentDay: number | null; readonly emailId: string },
-): Listed {
-  const signature = document.odd ? noSignature : signatureOf([document.header, document.rest]);
-  return { ...document, ...about, signature };
 }
 
 /** Where the texts of a block lie. */
@@ -49,23 +40,26 @@ export function packEntry(documents: readonly Listed[], stored: Stored): Buffer 
   const ids = documents.map(({ emailId }) => Buffer.from(emailId));
   const head = Buffer.alloc(HEAD + documents.length * ROW);
   head.writeUInt16LE(documents.length, 0);
+  head.writeUInt16LE(documents.filter(({ odd }) => odd).length, 2);
   head.writeUInt32LE(stored.headerOctets, 4);
   head.writeUInt32LE(stored.headerCrc, 8);
   head.writeUInt32LE(stored.restOctets, 12);
   head.writeUInt32LE(stored.restCrc, 16);
   head.writeDoubleLE(stored.offset, 24);
+  const signature = signatureOf(documents.flatMap(signedOctets));
+  head.writeUInt32LE(signature.length, 20);
   for (const [i, document] of documents.entries()) {
-    const { place, sentDay, header, rest, signature, odd } = document;
+    const { place, mark, sentDay, header, rest, odd } = document;
     const at = HEAD + i * ROW;
     head.writeDoubleLE(place, at);
     head.writeInt32LE(sentDay === null ? NO_DAY : sentDay / DAY, at + 8);
     head.writeUInt32LE(header.length, at + 12);
     head.writeUInt32LE(rest.length, at + 16);
-    head[at + 20] = signature.log;
-    head[at + 21] = odd ? 1 : 0;
-    head[at + 22] = (ids[i] as Buffer).length;
+    head.writeUInt32LE(mark, at + 20);
+    head[at + 24] = odd ? 1 : 0;
+    head[at + 25] = (ids[i] as Buffer).length;
   }
-  return Buffer.concat([head, ...ids, ...documents.map(({ signature }) => signature.bits)]);
+  return Buffer.concat([head, ...ids, signature]);
 }
 
 /** With the texts at another place of another file. */
@@ -82,6 +76,9 @@ export function movedEntry(octets: Buffer, stored: Stored): Buffer {
 export class Entry {
   readonly documents: number;
   readonly stored: Stored;
+  /** Of the messages, in the order of the documents. */
+  readonly places: Float64Array;
+  readonly marks: Uint32Array;
 
   constructor(
     readonly octets: Buffer,
@@ -96,6 +93,12 @@ export class Entry {
       restCrc: octets.readUInt32LE(16),
       offset: octets.readDoubleLE(24),
     };
+    this.places = new Float64Array(this.documents);
+    this.marks = new Uint32Array(this.documents);
+    for (let i = 0; i < this.documents; i++) {
+      this.marks[i] = octets.readUInt32LE(HEAD + i * ROW + 20);
+      this.places[i] = octets.readDoubleLE(HEAD + i * ROW);
+    }
   }
 
   /** Behind the texts, in the text file. */
@@ -103,8 +106,18 @@ export class Entry {
     return this.stored.offset + this.stored.headerOctets + this.stored.restOctets;
   }
 
-  place(i: number): number {
-    return this.octets.readDoubleLE(HEAD + i * ROW);
+  get signature(): Uint8Array {
+    const { octets } = this;
+    return octets.subarray(octets.length - octets.readUInt32LE(20));
+  }
+
+  /** All that is known of each of its documents. */
+  get whole(): Candidate {
+    return {
+      ...{ sentDay: undefined, emailId: undefined, header: undefined, rest: undefined },
+      signature: this.signature,
+      odd: this.octets.readUInt16LE(2) > 0,
+    };
   }
 
   /** Of all its texts. */
@@ -122,29 +135,20 @@ export class Entry {
     return this.octets.readUInt32LE(HEAD + i * ROW + 16);
   }
 
-  /** Calls `visit` for each document; what it is given is the same object each time. E-mail ids only if `ids`. */
-  each(visit: (candidate: Candidate, i: number) => void, ids = true): void {
+  /** Calls `visit` for each document; what it is given is the same object each time. */
+  each(visit: (candidate: Candidate, i: number) => void): void {
     const { octets, documents } = this;
     let id = HEAD + documents * ROW;
-    let signature = id;
-    for (let i = 0; i < documents; i++) signature += octets[HEAD + i * ROW + 22] as number;
-    const candidate: Candidate = {
-      ...{ sentDay: null, emailId: '', log: 0, bits: octets, at: 0, odd: false },
-      ...{ header: undefined, rest: undefined },
-    };
+    const candidate = this.whole;
     for (let i = 0; i < documents; i++) {
       const row = HEAD + i * ROW;
       const day = octets.readInt32LE(row + 8);
-      const log = octets[row + 20] as number;
-      const idOctets = octets[row + 22] as number;
+      const idOctets = octets[row + 25] as number;
       candidate.sentDay = day === NO_DAY ? null : day * DAY;
-      if (ids) candidate.emailId = octets.toString('utf8', id, id + idOctets);
-      candidate.log = log;
-      candidate.at = signature;
-      candidate.odd = octets[row + 21] === 1;
+      candidate.emailId = octets.toString('utf8', id, id + idOctets);
+      candidate.odd = octets[row + 24] === 1;
       visit(candidate, i);
       id += idOctets;
-      if (log > 0) signature += 2 ** (log - 3);
     }
   }
 
@@ -153,11 +157,11 @@ export class Entry {
     const out: Listed[] = [];
     let header = 0;
     let rest = 0;
-    this.each(({ sentDay, emailId, log, at, odd }, i) => {
+    this.each(({ sentDay = null, emailId = '', odd }, i) => {
       const [headerEnd, restEnd] = [header + this.headerOctets(i), rest + this.restOctets(i)];
-      const bits = log === 0 ? noSignature.bits : this.octets.subarray(at, at + 2 ** (log - 3));
       out.push({
-        ...{ sentDay, emailId, odd, place: this.place(i), signature: { log, bits } },
+        ...{ sentDay, emailId, odd, place: this.places[i] as number },
+        mark: this.marks[i] as number,
         header: headers.subarray(header, headerEnd),
         rest: rests.subarray(rest, restEnd),
       });

@@ -29,7 +29,7 @@ export interface FollowerOptions {
   /** The last commit. */
   readonly last: () => Cursor;
   readonly link: SearchLink;
-  readonly keyOf: (account: AccountId) => Promise<Uint8Array | undefined>;
+  readonly keyOf: (account: AccountId) => Uint8Array | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Milliseconds that mail lies there before it is indexed: what comes together is written together. */
@@ -317,7 +317,8 @@ export class Follower {
     if (wanted.uids.length === 0 || this.#stop.signal.aborted) return;
     const { account } = snapshot;
     const { link, keyOf } = this.#options;
-    const key = await keyOf(account);
+    if (!(await this.#exists(account))) return;
+    const key = keyOf(account);
     await link.job(snapshot, (job) =>
       link.calls.call('index', { job, account, key, ...wanted, check }),
     );
@@ -400,19 +401,22 @@ export class Follower {
     const { link, keyOf } = this.#options;
     this.#removal.delete(account);
     if (this.#stop.signal.aborted || !(await this.#exists(account))) return;
-    const places = await this.#places(account);
-    await link.calls.call('collect', { account, key: await keyOf(account), places });
+    const live = await this.#live(account);
+    await link.calls.call('collect', { account, key: keyOf(account), ...live });
   }
 
-  /** Of all messages of the account. */
-  async #places(account: AccountId): Promise<Float64Array> {
+  /** All messages of the account. */
+  async #live(account: AccountId): Promise<Omit<Wanted, 'uids'>> {
     const places: number[] = [];
+    const marks: number[] = [];
     for (const { id } of await this.#options.mail.mailboxes(account)) {
       const snapshot = await this.#open(id);
       if (!snapshot) continue;
-      for (const place of (await rowsAt(snapshot, wholeOf(snapshot))).places) places.push(place);
+      const rows = await rowsAt(snapshot, wholeOf(snapshot));
+      for (const place of rows.places) places.push(place);
+      for (const mark of rows.marks) marks.push(mark);
     }
-    return Float64Array.from(places).sort();
+    return { places: Float64Array.from(places), marks: Uint32Array.from(marks) };
   }
 
   /** Until all that was committed is indexed. */

@@ -37,8 +37,11 @@ export interface SearchParts extends SearchOptions {
   readonly accounts: () => Iterable<AccountId>;
   readonly end: () => number;
   readonly last: () => Cursor;
-  /** 32 octets with which what is kept of the account is sealed; undefined: it is not. */
-  readonly keyOf?: (account: AccountId) => Promise<Uint8Array | undefined>;
+  /**
+   * 32 octets with which what is kept of the account is sealed; undefined: it is not.
+   * @throws MailError NONEXISTENT if its key is destroyed
+   */
+  readonly keyOf?: (account: AccountId) => Uint8Array | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -74,7 +77,7 @@ export class Search implements SearchIndex {
   constructor(parts: SearchParts) {
     const { mail, directory, store, clock, log } = parts;
     this.#parts = parts;
-    this.#keyOf = parts.keyOf ?? (async () => undefined);
+    this.#keyOf = parts.keyOf ?? (() => undefined);
     this.#link = new SearchLink({
       ...{ directory, store, mail, log, cacheOctets: parts.cacheOctets ?? 64 * MIB },
       onLost: (account) => this.#follower.lost(account as AccountId),
@@ -99,8 +102,8 @@ export class Search implements SearchIndex {
     try {
       return await this.#searchIndex(snapshot, query, among);
     } catch (error) {
-      if (isMailError(error)) throw error;
-      this.#log('search index cannot be used', error);
+      if (isMailError(error) && error.code !== 'NONEXISTENT') throw error;
+      if (!isMailError(error)) this.#log('search index cannot be used', error);
       return searchByReading(mail, snapshot, query, among);
     }
   }
@@ -113,7 +116,7 @@ export class Search implements SearchIndex {
     const { account } = snapshot;
     const rows = await rowsAt(snapshot, among);
     if (rows.uids.length === 0) return [];
-    const key = await this.#keyOf(account);
+    const key = this.#keyOf(account);
     const { found, unread } = await this.#link.job(snapshot, (job) =>
       this.#link.calls.call('search', { job, account, key, query, ...rows }),
     );
@@ -126,7 +129,12 @@ export class Search implements SearchIndex {
     const accounts = await calls.call('accounts', undefined);
     const keys = [];
     for (const account of accounts) {
-      keys.push({ account, key: await this.#keyOf(account as AccountId) });
+      try {
+        keys.push({ account, key: this.#keyOf(account as AccountId) });
+      } catch (error) {
+        // It is being destroyed.
+        if (!isMailError(error, 'NONEXISTENT')) throw error;
+      }
     }
     return { ...(await calls.call('totals', keys)), lag: this.#follower.lag };
   }

@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { makeDirectory } from './account-files.ts';
 import { HEADER, POSITION, fileHeader, readHeader } from './file-form.ts';
 
 export interface Position {
@@ -24,7 +25,7 @@ export function writePosition(directory: string, store: Uint8Array, position: Po
   numbers.writeUInt32LE(json.length, 0);
   numbers.writeUInt32LE(crc32(json), 4);
   const file = path.join(directory, 'position');
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const octets = [fileHeader(POSITION, ownerOf(store), NO_FILE), numbers, json];
   fs.writeFileSync(`${file}.new`, Buffer.concat(octets), { mode: 0o600 });
   fs.renameSync(`${file}.new`, file);

@@ -4,10 +4,13 @@ import type { AccountFiles } from './account-files.ts';
 import type { Candidate, Compiled } from './compile.ts';
 import type { Entry } from './entry.ts';
 
-/** Messages to look at: uids, and where each lies. A place may be there more than once, and in any order. */
+/**
+ * Messages to look at: uids, where each lies, and marks (rows.ts). A place may be there more than once, and in any order.
+ */
 export interface Wanted {
   readonly uids: Uint32Array;
   readonly places: Float64Array;
+  readonly marks: Uint32Array;
 }
 
 export interface Found {
@@ -19,11 +22,11 @@ export interface Found {
 /** `turn` is awaited between blocks, so that others get theirs. @throws Damaged */
 export async function scanIndex(
   files: AccountFiles,
-  { test, needsHeader }: Compiled,
+  compiled: Compiled,
   wanted: Wanted,
   turn: () => Promise<void>,
 ): Promise<Found> {
-  const { uids, places } = sorted(wanted);
+  const { uids, places, marks } = sorted(wanted);
   const seen = new Uint8Array(places.length);
   const found: number[] = [];
   let next = 0;
@@ -37,22 +40,21 @@ export async function scanIndex(
     for (let i = at; places[i] === place; i++) found.push(uids[i] as number);
   };
   for (const entry of files.entries()) {
-    const undecided: number[] = [];
+    /** Of documents that are looked for, and where they are in `places`. */
+    const rows: number[] = [];
     const at: number[] = [];
-    entry.each((candidate, i) => {
-      const index = find(entry.place(i));
-      if (index === -1 || seen[index]) return;
+    const all = compiled.test(entry.whole);
+    for (let i = 0; i < entry.documents; i++) {
+      const index = find(entry.places[i] as number);
+      if (index === -1 || seen[index] || marks[index] !== entry.marks[i]) continue;
       for (let same = index; places[same] === places[index]; same++) seen[same] = 1;
-      const decided = test(candidate);
-      if (decided) hit(index);
-      else if (decided === undefined) {
-        undecided.push(i);
+      if (all === true) hit(index);
+      else if (all === undefined) {
+        rows.push(i);
         at[i] = index;
       }
-    });
-    if (undecided.length > 0) {
-      decideByText(files, entry, { test, needsHeader }, undecided, (i) => hit(at[i] as number));
     }
+    if (rows.length > 0) decide(files, entry, compiled, rows, (i) => hit(at[i] as number));
     await turn();
   }
   const unread: number[] = [];
@@ -61,7 +63,7 @@ export async function scanIndex(
 }
 
 function sorted(wanted: Wanted): Wanted {
-  const { uids, places } = wanted;
+  const { uids, places, marks } = wanted;
   let ascending = true;
   for (let i = 1; i < places.length && ascending; i++) {
     ascending = (places[i - 1] as number) <= (places[i] as number);
@@ -73,21 +75,22 @@ function sorted(wanted: Wanted): Wanted {
   return {
     uids: Uint32Array.from(order, (i) => uids[i] as number),
     places: Float64Array.from(order, (i) => places[i] as number),
+    marks: Uint32Array.from(order, (i) => marks[i] as number),
   };
 }
 
-/** The header first, if that may be enough. */
-function decideByText(
+/** By what the catalog says, by the header, by all of the text: as far as the query can be answered by it. */
+function decide(
   files: AccountFiles,
   entry: Entry,
-  { test, needsHeader }: Compiled,
-  undecided: readonly number[],
+  { test, needsRow, needsHeader }: Compiled,
+  rows: readonly number[],
   hit: (i: number) => void,
 ): void {
+  let left = needsRow ? decideWith(entry, test, rows, {}, hit) : rows;
+  if (left.length === 0) return;
   const headers = files.texts(entry, 'header');
-  const left = needsHeader
-    ? decideWith(entry, test, undecided, { headers, rests: undefined }, hit)
-    : undecided;
+  if (needsHeader) left = decideWith(entry, test, left, { headers }, hit);
   if (left.length === 0) return;
   const rests = files.texts(entry, 'rest');
   decideWith(entry, test, left, { headers, rests }, hit);
@@ -98,7 +101,7 @@ function decideWith(
   entry: Entry,
   test: Compiled['test'],
   undecided: readonly number[],
-  { headers, rests }: { headers: Buffer; rests: Buffer | undefined },
+  { headers, rests }: { readonly headers?: Buffer; readonly rests?: Buffer },
   hit: (i: number) => void,
 ): number[] {
   const left: number[] = [];
@@ -109,7 +112,7 @@ function decideWith(
     const [headerEnd, restEnd] = [header + entry.headerOctets(i), rest + entry.restOctets(i)];
     if (i === undecided[next]) {
       next++;
-      candidate.header = headers.subarray(header, headerEnd);
+      candidate.header = headers?.subarray(header, headerEnd);
       candidate.rest = rests?.subarray(rest, restEnd);
       const decided = test(candidate);
       if (decided) hit(i);

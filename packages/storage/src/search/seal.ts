@@ -2,7 +2,7 @@
  * The one place where octets of the search index are made unreadable for whoever has no key of the account, and readable
  * again. Algorithms are those of the journal: 0 as they are, 1 AES-256-GCM.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 export interface Sealer {
   readonly algorithm: 0 | 1;
@@ -21,9 +21,8 @@ export const plain: Sealer = {
 const IV = 12;
 const TAG = 16;
 
-/** Nonce, ciphertext, tag. The key is derived, so that its nonces have nothing to do with those of other uses. */
-export function sealer(accountKey: Uint8Array): Sealer {
-  const key = Buffer.from(hkdfSync('sha256', accountKey, '', 'mail-server-kit search', 32));
+/** Nonce, ciphertext, tag. `key`: 32 octets that are used for nothing else. */
+export function sealer(key: Uint8Array): Sealer {
   return {
     algorithm: 1,
     seal(octets, file) {

@@ -1,37 +1,32 @@
 /**
- * Which sequences of three octets a text has, as a set of bits: where a bit of the wanted string is not set, the text
- * cannot have it. It only skips; whether a text matches, the text says.
+ * Which sequences of four octets the texts of a block have, as a set of bits: where a bit of the wanted string is not set,
+ * none of them can have it. It only skips; whether a text matches, the text says.
+ *
+ * One for all 16 texts, and not one for each: what has to be unpacked is the block, texts have most of their sequences in
+ * common, and sixteen chances of a false hit in it would be one of each. Four octets and not three, for a text with a long
+ * run of base64 has nearly every sequence of three that there is.
  */
 
-/** Bits while a text is being read; the fewest and the most that are kept. Powers of two. */
-const LOG_FULL = 18;
-const LOG_LEAST = 6;
-const LOG_MOST = 17;
+/** Bits while texts are being read, and the most that are kept. */
+const LOG_FULL = 20;
+const FULL = 2 ** LOG_FULL;
+const full = new Uint32Array(FULL / 32);
 
-const full = new Uint32Array(2 ** (LOG_FULL - 5));
+/** Bits for each sequence that is there: a third of them is set then. */
+const BITS_EACH = 2.5;
 
-export interface Signature {
-  /** Binary logarithm of the count of bits. 0: there is none, and nothing can be skipped. */
-  readonly log: number;
-  readonly bits: Uint8Array;
-}
+/** 32 bits, of which the first LOG_FULL count. */
+const hash = (four: number) => Math.imul(four, 0x9e3779b1) >>> 0;
 
-export const noSignature: Signature = { log: 0, bits: new Uint8Array(0) };
+/** The same bit of a set with fewer bits. */
+const bitIn = (bits: number, size: number) => Math.floor((bits * size) / FULL);
 
-/** 32 bits, of which the first ones are the number of a bit in a set of any size. */
-const hash = (three: number) => Math.imul(three, 0x9e3779b1) >>> 0;
-
-/**
- * Two to four bits for each sequence that the text has, so that between a quarter and a third of them are set; but no more
- * than one bit for each octet of text, so that the signature stays a small part of the index.
- */
-export function signatureOf(texts: readonly Uint8Array[]): Signature {
+/** Set bits of a signature, whose size is a multiple of 8. */
+export function signatureOf(texts: Iterable<Uint8Array>): Uint8Array {
   full.fill(0);
   let different = 0;
-  let octets = 0;
   for (const text of texts) {
-    octets += text.length;
-    let three = 0;
+    let four = 0;
     // Octets since the last separator.
     let run = 0;
     for (let at = 0; at < text.length; at++) {
@@ -40,9 +35,9 @@ export function signatureOf(texts: readonly Uint8Array[]): Signature {
         run = 0;
         continue;
       }
-      three = ((three << 8) | octet) & 0xffffff;
-      if (++run < 3) continue;
-      const bit = hash(three) >>> (32 - LOG_FULL);
+      four = (four << 8) | octet;
+      if (++run < 4) continue;
+      const bit = hash(four) >>> (32 - LOG_FULL);
       const mask = 1 << (bit & 31);
       const word = full[bit >>> 5] as number;
       if (word & mask) continue;
@@ -50,37 +45,36 @@ export function signatureOf(texts: readonly Uint8Array[]): Signature {
       different++;
     }
   }
-  const wanted = Math.min(4 * different, 1.25 * octets);
-  const log = Math.max(LOG_LEAST, Math.min(LOG_MOST, Math.floor(Math.log2(wanted + 1))));
-  const bits = new Uint8Array(2 ** (log - 3));
+  const octets = Math.min(FULL / 8, Math.ceil((BITS_EACH * different) / 8));
+  const bits = new Uint8Array(octets);
   for (let i = 0; i < full.length; i++) {
     let word = full[i] as number;
     while (word !== 0) {
       const low = 31 - Math.clz32(word & -word);
       word &= word - 1;
-      const bit = ((i << 5) | low) >>> (LOG_FULL - log);
+      const bit = bitIn((i << 5) | low, octets * 8);
       bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7));
     }
   }
-  return { log, bits };
+  return bits;
 }
 
-/** What a signature is asked: the hashes of the sequences of a wanted string, each once. */
+/** What a signature is asked: the sequences of a wanted string, each once. None: it may be anywhere. */
 export function probesOf(wanted: Uint8Array): Uint32Array {
-  const hashes = new Set<number>();
-  for (let at = 0; at + 3 <= wanted.length; at++) {
-    const [a, b, c] = wanted.subarray(at, at + 3) as unknown as [number, number, number];
-    hashes.add(hash((a << 16) | (b << 8) | c));
+  const probes = new Set<number>();
+  for (let at = 0; at + 4 <= wanted.length; at++) {
+    const [a, b, c, d] = wanted.subarray(at, at + 4) as unknown as [number, number, number, number];
+    probes.add(hash((a << 24) | (b << 16) | (c << 8) | d) >>> (32 - LOG_FULL));
   }
-  return Uint32Array.from(hashes);
+  return Uint32Array.from(probes);
 }
 
-/** False: the text cannot have it. `at`: where the signature begins in `bits`. */
-export function mayHave(probes: Uint32Array, log: number, bits: Uint8Array, at: number): boolean {
-  if (log === 0) return true;
+/** False: none of the texts can have it. */
+export function mayHave(probes: Uint32Array, bits: Uint8Array): boolean {
+  const size = bits.length * 8;
   for (let i = 0; i < probes.length; i++) {
-    const bit = (probes[i] as number) >>> (32 - log);
-    if (!((bits[at + (bit >>> 3)] as number) & (1 << (bit & 7)))) return false;
+    const bit = bitIn(probes[i] as number, size);
+    if (!((bits[bit >>> 3] as number) & (1 << (bit & 7)))) return false;
   }
   return true;
 }

@@ -83,31 +83,34 @@ async function search({ query, ...job }: Job & { query: Query }) {
 }
 
 /** `check`: some may be there already. */
-async function index({ job, account, key, uids, places, check }: Job & { check: boolean }) {
-  const missing = new Map<number, number>();
-  const known = new Set<number>();
+async function index({ job, account, key, uids, places, marks, check }: Job & { check: boolean }) {
+  const missing = new Map<number, { place: number; mark: number }>();
+  /** Marks by places. */
+  const known = new Map<number, number>();
   if (check) {
     const turn = turns();
     await library.with(account, key, async (files) => {
       known.clear();
       for (const entry of files.entries()) {
-        for (let i = 0; i < entry.documents; i++) known.add(entry.place(i));
+        for (let i = 0; i < entry.documents; i++) {
+          known.set(entry.places[i] as number, entry.marks[i] as number);
+        }
         await turn();
       }
     });
   }
   for (const [i, uid] of uids.entries()) {
-    const place = places[i] as number;
-    if (known.has(place)) continue;
-    known.add(place);
-    missing.set(uid, place);
+    const [place, mark] = [places[i] as number, marks[i] as number];
+    if (known.get(place) === mark) continue;
+    known.set(place, mark);
+    missing.set(uid, { place, mark });
   }
   known.clear();
   let added = 0;
   await build(
     {
       messages: new Messages(main, job),
-      places: missing,
+      missing,
       turn: rests(),
       write: async (documents) => {
         await library.with(account, key, (files) => files.append(documents));
@@ -123,9 +126,11 @@ async function index({ job, account, key, uids, places, check }: Job & { check: 
   return { added };
 }
 
-/** Removes what is not among `places`, which ascend. */
-async function collect({ account, key, places }: Omit<Job, 'job' | 'uids'>) {
-  const live = new Set(places);
+/** Removes what is not among `places`. */
+async function collect({ account, key, places, marks }: Omit<Job, 'job' | 'uids'>) {
+  const live = new Map<number, number>();
+  for (const [i, place] of places.entries()) live.set(place, marks[i] as number);
+  const keeps = (place: number, mark: number) => live.get(place) === mark;
   let removed = 0;
   await library.with(account, key, async (files) => {
     const turn = turns();
@@ -133,13 +138,13 @@ async function collect({ account, key, places }: Omit<Job, 'job' | 'uids'>) {
     const seen = new Set<number>();
     for (const entry of files.entries()) {
       for (let i = 0; i < entry.documents; i++) {
-        const place = entry.place(i);
-        if (!live.has(place) || seen.has(place)) removed++;
+        const place = entry.places[i] as number;
+        if (!keeps(place, entry.marks[i] as number) || seen.has(place)) removed++;
         seen.add(place);
       }
       await turn();
     }
-    if (removed > 0) await files.rewrite((place) => live.has(place), turn);
+    if (removed > 0) await files.rewrite(keeps, turn);
   });
   return { removed };
 }

@@ -2,6 +2,7 @@
  * The keys of a store: one for each account and one for the store itself, under a root key that the master key wraps. What
  * is sealed here is lost to everybody once the key of its account is destroyed, in old copies too.
  */
+import { hkdfSync } from 'node:crypto';
 import {
   MailError,
   isMailError,
@@ -257,6 +258,16 @@ export class Vault {
     if (sealer) return sealer.open(octets, kind, context);
     this.missing.add(account);
     return undefined;
+  }
+
+  /**
+   * For the search index of an account: a key from which that of the account cannot be told.
+   * @throws MailError NONEXISTENT if that is destroyed
+   */
+  searchKey(account: AccountId): Uint8Array {
+    const held = this.#keys.get(account);
+    if (!held) throw new MailError('NONEXISTENT', 'The account is destroyed');
+    return new Uint8Array(hkdfSync('sha256', held.key, '', 'mail-server-kit search', KEY_OCTETS));
   }
 
   #sealer(account: KeyOwner): Sealer | undefined {
