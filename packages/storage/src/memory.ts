@@ -6,8 +6,6 @@ import {
   silent,
   systemClock,
   type Clock,
-  type EmailId,
-  type Facts,
   type Log,
   type MailStore,
   type StageId,
@@ -16,7 +14,14 @@ import {
 import type { StoreBlock } from './state/block.ts';
 import { checkUndeleteMs } from './state/expunged.ts';
 import { VANISHED_MS, VANISHED_RANGES } from './state/mailbox.ts';
-import type { Kept, Message, Piece, Pieces, RecordBody } from './state/pieces.ts';
+import {
+  someFacts,
+  type Kept,
+  type Message,
+  type Piece,
+  type Pieces,
+  type RecordBody,
+} from './state/pieces.ts';
 import type { Medium, Planned } from './state/medium.ts';
 import { StateStore } from './state/store.ts';
 import { StagingRoom, type Share } from './room.ts';
@@ -91,8 +96,13 @@ class Memory implements Medium {
     return block.held?.[row] as Message;
   }
 
-  facts(block: StoreBlock, row: number): { emailId: EmailId; facts: Facts } {
-    return block.held?.[row] as Message;
+  facts(
+    block: StoreBlock,
+    row: number,
+    { parts }: Parameters<Medium['facts']>[2],
+  ): ReturnType<Medium['facts']> {
+    const { emailId, facts } = block.held?.[row] as Message;
+    return { emailId, facts: someFacts(facts, parts) };
   }
 
   keep(message: Message): Kept {

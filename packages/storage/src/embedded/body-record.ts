@@ -3,7 +3,7 @@
  * can be read without the rest.
  */
 import { crc32 } from 'node:zlib';
-import { MailError, type EmailId, type Facts } from '@mail-server-kit/core';
+import { MailError, type EmailId, type Facts, type Part, type Row } from '@mail-server-kit/core';
 import type { Extent, Message, Pieces, RecordBody } from '../state/pieces.ts';
 import { Packer, Unpacker } from './pack.ts';
 import { AES_256_GCM, PLAIN, isEncrypted } from './pack-section.ts';
@@ -132,21 +132,56 @@ export function unpackMessage(bytes: Uint8Array, place: number, vault?: Vault): 
   return { emailId, facts, ...unpackPieces(from, place) };
 }
 
+/** What is inside a message record: of two that are the same, these octets are the same, sealed or not. */
+export function insideMessage(bytes: Uint8Array, vault?: Vault): Uint8Array {
+  return opened(bytes, sealed.message, vault).rest();
+}
+
+/** From what is inside a message record: what was asked for, and no more. */
+export function unpackRow(
+  from: Unpacker,
+  parts: readonly Part[],
+): { readonly emailId?: EmailId; readonly facts: Row['facts'] } {
+  const wanted = (part: Part) => parts.includes(part);
+  const emailId = wanted('ids') ? (from.text() as EmailId) : from.skip();
+  const ascii = from.u8() !== 0;
+  const facts: { -readonly [Name in keyof Row['facts']]: Row['facts'][Name] } = {
+    version: from.varint(),
+    ascii,
+  };
+  if (wanted('envelope')) facts.envelope = from.octets();
+  else from.skip();
+  if (wanted('structure')) facts.structure = from.octets();
+  else from.skip();
+  if (wanted('preview')) facts.preview = from.text();
+  else from.skip();
+  if (wanted('sort')) facts.sort = unpackSort(from);
+  else if (wanted('thread')) unpackSort(from);
+  if (wanted('thread')) facts.thread = unpackThread(from);
+  return emailId === undefined ? { facts } : { emailId, facts };
+}
+
+const unpackSort = (from: Unpacker): Facts['sort'] => ({
+  sentDate: from.f64(),
+  subject: from.text(),
+  from: from.text(),
+  to: from.text(),
+  cc: from.text(),
+});
+
+const unpackThread = (from: Unpacker): Facts['thread'] => ({
+  messageId: from.text(),
+  references: from.list(() => from.text()),
+});
+
 function unpackFacts(from: Unpacker): Facts {
   const ascii = from.u8() !== 0;
   const version = from.varint();
   const envelope = from.octets();
   const structure = from.octets();
   const preview = from.text();
-  const sentDate = from.f64();
-  const sort = {
-    sentDate,
-    subject: from.text(),
-    from: from.text(),
-    to: from.text(),
-    cc: from.text(),
-  };
-  const thread = { messageId: from.text(), references: from.list(() => from.text()) };
+  const sort = unpackSort(from);
+  const thread = unpackThread(from);
   return { version, envelope, structure, ascii, preview, sort, thread };
 }
 

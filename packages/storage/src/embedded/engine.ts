@@ -5,6 +5,7 @@ import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
 import { Draft, World } from '../state/world.ts';
 import type { CacheBudget } from './cache.ts';
+import type { FactsIndex } from './facts.ts';
 import { History } from './history.ts';
 import { Journal } from './journal.ts';
 import { COMMIT, MARK, RECORD_HEADER, SEGMENT_HEADER, readRecordHeader, seedOf } from './layout.js';
@@ -31,6 +32,8 @@ export interface EngineOptions extends OpenVaultOptions {
   readonly maxStagedOctets: number;
   readonly sync: SyncMode;
   readonly cache: CacheBudget;
+  /** Of a store with an index. */
+  readonly facts?: FactsIndex;
   /** Makes the writer of the journal. */
   readonly link: (options: LinkOptions) => Link;
   /** Nothing on the disk is made or mended; the link has to refuse to write. */
@@ -75,7 +78,11 @@ export async function openJournalStore(
   const { store, generation } = ([...segments.values()].at(-1) as Segment).header;
   const seed = seedOf(store);
   const base = await findBase(store, vault);
-  const scanned = replay(disk, segments, base, { seed, vault, rules: options.rules });
+  const scanned = replay(disk, segments, base, {
+    ...{ seed, vault },
+    rules: options.rules,
+    facts: options.facts,
+  });
   if (vault) settleKeys(vault, base.world, readOnly);
   const ready = readOnly
     ? ([...segments.keys()].at(-1) as number)
@@ -96,11 +103,18 @@ export const emptyBase = (): Base => ({
   position: { segment: 1, offset: SEGMENT_HEADER, lsn: 0 },
 });
 
+interface Replaying {
+  readonly seed: number;
+  readonly vault: Vault | undefined;
+  readonly rules: Rules;
+  readonly facts: FactsIndex | undefined;
+}
+
 function replay(
   disk: Disk,
   segments: ReadonlyMap<number, Segment>,
   { world, repeats, position }: Base,
-  { seed, vault, rules }: { seed: number; vault: Vault | undefined; rules: Rules },
+  { seed, vault, rules, facts }: Replaying,
 ): scanning.Scanned {
   if (!segments.has(position.segment)) throw damaged(position.segment, 0);
   return scanning.scan(
@@ -117,7 +131,9 @@ function replay(
         vault,
       );
       const draft = new Draft(world);
-      for (const delta of absolute(commit.deltas, place)) apply(draft, delta, rules, commit.at);
+      const deltas = absolute(commit.deltas, place);
+      for (const delta of deltas) apply(draft, delta, rules, commit.at);
+      facts?.apply(deltas, place);
       draft.publish()();
       const { id, at, results } = commit;
       if (id !== undefined) repeats.add({ id, at, lsn: header.lsn, results }, at);
@@ -180,7 +196,8 @@ export class JournalStore extends StateStore {
       syncing.stop();
       return this.#closeJournal();
     };
-    const about = { journal, reader, stages, syncing, cache, close, vault };
+    const { facts } = options;
+    const about = { journal, reader, stages, syncing, cache, facts, close, vault };
     const medium = new JournalMedium(about);
     const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;

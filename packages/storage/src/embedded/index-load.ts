@@ -4,6 +4,7 @@ import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
 import { Dirty, World, spaceOf } from '../state/world.ts';
 import type { Base } from './engine.ts';
+import type { FactsIndex } from './facts.ts';
 import { blockKey, type IndexBlocks } from './index-blocks.ts';
 import type { Level } from './mirror/levels.ts';
 import {
@@ -42,19 +43,20 @@ interface Parts {
   latest: number;
 }
 
-/** Keys of the small values: everything around the blocks. */
-const small = [{ lt: 'b/' }, { gte: 'b0' }] as const;
+/** Keys of the small values: everything around the blocks, of tables and of facts. */
+const small = [{ lt: 'b/' }, { gte: 'b0', lt: 'f/' }, { gte: 'f0' }] as const;
 
 export interface LoadOptions {
   readonly store: Uint8Array;
   readonly vault: Vault | undefined;
   readonly blocks: IndexBlocks;
+  readonly facts: FactsIndex;
 }
 
 /** @throws OddIndex */
 export async function loadIndex(
   level: Level,
-  { store, vault, blocks }: LoadOptions,
+  { store, vault, blocks, facts }: LoadOptions,
 ): Promise<Loaded | undefined> {
   const parts: Parts = {
     world: new World(),
@@ -69,7 +71,7 @@ export async function loadIndex(
     for await (const [key, bytes] of level.iterator(range)) {
       empty = false;
       try {
-        take(parts, key, unseal(key, bytes, vault));
+        take(parts, key, unseal(key, bytes, vault), facts);
       } catch (error) {
         if (!(error instanceof UnpackError)) throw error;
         throw new OddIndex(`${key} cannot be read`, { cause: error });
@@ -83,7 +85,12 @@ export async function loadIndex(
   return loaded;
 }
 
-function take(parts: Parts, key: string, { account, from, lsn, crc }: Unsealed): void {
+function take(
+  parts: Parts,
+  key: string,
+  { account, from, lsn, crc }: Unsealed,
+  facts: FactsIndex,
+): void {
   const { world } = parts;
   const kind = key.slice(0, 2);
   const name = key.slice(2);
@@ -108,6 +115,9 @@ function take(parts: Parts, key: string, { account, from, lsn, crc }: Unsealed):
       keys.add(recordName);
       break;
     }
+    case 'p/':
+      facts.adopt(name as AccountId, from);
+      break;
     case 's/':
       spaceOf(world, name).floor = from.varint();
       break;

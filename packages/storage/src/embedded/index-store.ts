@@ -10,6 +10,7 @@ import { Repeats, type Repeat } from '../state/repeats.ts';
 import { Dirty, type Counters } from '../state/world.ts';
 import type { CacheBudget } from './cache.ts';
 import { emptyBase, type Base } from './engine.ts';
+import { FactsIndex, type DueFacts } from './facts.ts';
 import { IndexBatch } from './index-batch.ts';
 import { BlockHome, IndexBlocks, blockKey, type BlocksOptions } from './index-blocks.ts';
 import { loadIndex, recordKey, versionKey } from './index-load.ts';
@@ -42,6 +43,7 @@ export interface IndexOptions {
 
 /** What a checkpoint writes. All of it are values that nobody changes: commits go on meanwhile. */
 interface Due {
+  readonly facts: DueFacts;
   readonly position: Position;
   readonly counters: Counters;
   readonly dirty: Dirty;
@@ -52,6 +54,7 @@ export class Index {
   readonly #options: IndexOptions;
   readonly #levels: Levels;
   #blocks: IndexBlocks;
+  readonly facts: FactsIndex;
   #store: Uint8Array = new Uint8Array(16);
   #vault: Vault | undefined;
   #base: Base | undefined;
@@ -66,6 +69,7 @@ export class Index {
   constructor(options: IndexOptions) {
     this.#options = options;
     this.#levels = new Levels(options.log);
+    this.facts = new FactsIndex({ ...options, get: (key) => this.#levels.get(key) });
     this.#blocks = this.#newBlocks();
   }
 
@@ -84,11 +88,12 @@ export class Index {
   /** What the last checkpoint knew; an empty base if there is none to be trusted. @throws MailError UNAVAILABLE if another process has it */
   async load(store: Uint8Array, vault?: Vault): Promise<Base> {
     this.#store = store;
-    this.#vault = vault;
+    this.#vault = this.facts.vault = vault;
     const loaded = await this.#levels.open(this.#options.directories, (level) => {
       this.#blocks = this.#newBlocks();
       this.#blocks.vault = vault;
-      return loadIndex(level, { store, vault, blocks: this.#blocks });
+      this.facts.reset();
+      return loadIndex(level, { store, vault, blocks: this.#blocks, facts: this.facts });
     });
     // The journal has everything, and the log says why there is no index.
     this.#broken = this.#levels.size === 0;
@@ -111,6 +116,7 @@ export class Index {
       counters: world.counters.durable as Counters,
       dirty: world.dirty as Dirty,
       repeats: repeats.takeChanged(),
+      facts: this.facts.take(),
     };
     world.dirty = new Dirty();
     this.applied = position.lsn;
@@ -122,7 +128,7 @@ export class Index {
    * Blocks first: as nobody knows of them before the last batch, in which everything else is, a crash finds the old
    * checkpoint or the new one.
    */
-  async #write({ position, counters, dirty, repeats }: Due): Promise<void> {
+  async #write({ position, counters, dirty, repeats, facts }: Due): Promise<void> {
     if (this.#broken) return;
     const { lsn } = position;
     const blocks = new IndexBatch(this.#levels);
@@ -139,7 +145,14 @@ export class Index {
           mailbox && ((to) => packMailbox(to, mailbox, entries ?? [])),
         );
       }
+      for (const [account, came] of facts.came) {
+        for (const { key, value } of this.facts.pack(account, came, lsn)) {
+          await blocks.put(key, value);
+          if (blocks.octets > BATCH) await blocks.write();
+        }
+      }
       await blocks.write();
+      await this.#packFacts(facts, last, lsn);
       await this.#packRest(dirty, repeats, last, lsn);
       const store = { account: '', lsn } as const;
       for (const number of this.#blocks.takeUnused()) await last.delete(blockKey(number));
@@ -193,6 +206,15 @@ export class Index {
     }
     if (now.size > 0) this.#listed.set(id, now);
     else this.#listed.delete(id);
+  }
+
+  async #packFacts({ came, gone }: DueFacts, batch: IndexBatch, lsn: number): Promise<void> {
+    for (const [account, count] of came) {
+      this.facts.settle(account, count);
+      const label = { key: `p/${account}`, account, lsn };
+      await this.#keep(batch, label, this.facts.list(account, count));
+    }
+    for (const key of gone) await batch.delete(key);
   }
 
   async #packRest(

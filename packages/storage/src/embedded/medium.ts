@@ -3,18 +3,32 @@ import { crc32 } from 'node:zlib';
 import {
   MailError,
   type AccountId,
-  type EmailId,
-  type Facts,
   type Stage,
   type StageId,
   type StageOptions,
 } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
 import type { Delta } from '../state/delta.ts';
-import type { Extent, Kept, Message, Piece, Pieces, RecordBody } from '../state/pieces.ts';
+import {
+  someFacts,
+  type Extent,
+  type Kept,
+  type Message,
+  type Piece,
+  type Pieces,
+  type RecordBody,
+} from '../state/pieces.ts';
 import type { Medium, Planned } from '../state/medium.ts';
-import { packMessage, packValue, unpackMessage, unpackValue } from './body-record.ts';
+import {
+  insideMessage,
+  packMessage,
+  packValue,
+  unpackMessage,
+  unpackRow,
+  unpackValue,
+} from './body-record.ts';
 import { Cache, type CacheBudget } from './cache.ts';
+import type { FactsIndex } from './facts.ts';
 import type { Journal } from './journal.ts';
 import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, offsetAt, type RecordPart } from './layout.js';
 import { packCommit } from './pack-commit.ts';
@@ -34,6 +48,8 @@ export interface JournalMediumOptions {
   readonly syncing: Syncing;
   /** For message records and small values. */
   readonly cache: CacheBudget;
+  /** Of a store with an index. */
+  readonly facts?: FactsIndex | undefined;
   /** After the last commit. */
   readonly close: () => Promise<void>;
   /** Undefined: nothing is encrypted. */
@@ -61,6 +77,9 @@ export class JournalMedium implements Medium {
     this.sealed = options.vault !== undefined;
     this.#messages = new Cache(options.cache);
     this.#values = new Cache(options.cache);
+    const { facts, reader, vault } = options;
+    if (!facts) return;
+    facts.read = ({ place, octets }) => insideMessage(reader.read(place, octets), vault);
   }
 
   begin(): void {
@@ -114,8 +133,18 @@ export class JournalMedium implements Medium {
     return message;
   }
 
-  facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts } {
-    return this.#message(block, row, 0);
+  facts(
+    block: StoreBlock,
+    row: number,
+    { account, parts }: Parameters<Medium['facts']>[2],
+  ): ReturnType<Medium['facts']> {
+    const place = block.place[row] as number;
+    const inside = this.#messages.get(place)
+      ? undefined
+      : this.#options.facts?.find(account, place);
+    if (inside) return unpackRow(inside, parts);
+    const { emailId, facts } = this.#message(block, row, 0);
+    return { emailId, facts: someFacts(facts, parts) };
   }
 
   recordBody({ place, octets }: Kept): RecordBody {
@@ -157,11 +186,17 @@ export class JournalMedium implements Medium {
     const sync = syncing.always || deltas.some(({ kind }) => kind === 'accountGone');
     const how = { sync, counts: true, freeing: isFreeing(deltas) };
     const options = { type: COMMIT, bodies: octets, ...how };
-    const landed = vault ? this.#destroying(vault, deltas, done) : done;
+    let taken: { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined;
+    const counts = (error?: MailError) => {
+      if (!error && taken && placed) this.#options.facts?.apply(taken.deltas, placed.place);
+      done(error);
+    };
+    const landed = vault ? this.#destroying(vault, deltas, counts) : counts;
     const placed = journal.append(partsOf(packer, bodies), options, landed);
     if (!placed) return undefined;
     syncing.appended();
-    return { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
+    taken = { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
+    return taken;
   }
 
   /** Keys go when it is durable that their accounts are gone, and before anybody is told so. */

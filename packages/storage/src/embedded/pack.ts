@@ -200,6 +200,11 @@ export class Unpacker {
     return this.raw(this.varint());
   }
 
+  /** All that is left. */
+  rest(): Uint8Array {
+    return this.raw(this.#end - this.#at);
+  }
+
   skip(): void {
     this.#take(this.varint());
   }

@@ -136,8 +136,8 @@ export async function openEmbeddedStore(
       keyDisks: mirror.keyDisks(engine.encryption !== undefined),
       keyDiskLost: (disk: Disk, error: unknown) => mirror.keyDiskLost(disk, error),
     };
-    const disk = mirror.disk;
-    const store = await openJournalStore({ ...engine, ...keys, disk, link }, async (of, vault) => {
+    const around = { ...keys, disk: mirror.disk, link, facts: index.facts };
+    const store = await openJournalStore({ ...engine, ...around }, async (of, vault) => {
       id = of;
       mirror.begin(of);
       const base = await index.load(of, vault);

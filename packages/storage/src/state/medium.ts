@@ -1,8 +1,10 @@
 /** Where a store puts octets and commits: memory, or a journal. */
 import type {
+  AccountId,
   EmailId,
-  Facts,
   MailError,
+  Part,
+  Row,
   Stage,
   StageId,
   StageOptions,
@@ -37,7 +39,11 @@ export interface Medium extends Materials {
     done: (error?: MailError) => void,
   ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined;
   /** @throws MailError CORRUPTION, EXPUNGED */
-  facts(block: StoreBlock, row: number): { readonly emailId: EmailId; readonly facts: Facts };
+  facts(
+    block: StoreBlock,
+    row: number,
+    wanted: { readonly account: AccountId; readonly parts: readonly Part[] },
+  ): { readonly emailId?: EmailId; readonly facts: Row['facts'] };
   /** @throws MailError CORRUPTION */
   recordBody(kept: Kept): RecordBody;
   /** @throws MailError CORRUPTION */

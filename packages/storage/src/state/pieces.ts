@@ -1,5 +1,5 @@
 /** What a message or a record's content consists of, once it is known where every octet lies. */
-import type { EmailId, Facts } from '@mail-server-kit/core';
+import type { EmailId, Facts, Part, Row } from '@mail-server-kit/core';
 
 /** Octets in the journal with a checksum over all of them, of which `skip` are left out in front and `take` belong to us. */
 export interface Extent {
@@ -56,6 +56,20 @@ export function cut(pieces: readonly Piece[], start: number, end: number): Piece
     if (from === 0 && to === size) out.push(piece);
     else if (piece instanceof Uint8Array) out.push(piece.subarray(from, to));
     else out.push({ ...piece, skip: piece.skip + from, take: to - from });
+  }
+  return out;
+}
+
+/** What was asked for, and what is always told. */
+export function someFacts(facts: Facts, parts: readonly Part[]): Row['facts'] {
+  const { version, ascii } = facts;
+  const out: { -readonly [Name in keyof Row['facts']]: Row['facts'][Name] } = { version, ascii };
+  for (const part of parts) {
+    if (part === 'envelope') out.envelope = facts.envelope;
+    else if (part === 'structure') out.structure = facts.structure;
+    else if (part === 'preview') out.preview = facts.preview;
+    else if (part === 'sort') out.sort = facts.sort;
+    else if (part === 'thread') out.thread = facts.thread;
   }
   return out;
 }

@@ -17,7 +17,6 @@ import {
   type Cursor,
   type EmailId,
   type ExpungedInfo,
-  type Facts,
   type Limits,
   type Log,
   type MailStore,
@@ -187,16 +186,18 @@ export class StateStore implements MailStore {
     parts: readonly Part[],
   ): AsyncGenerator<readonly Row[], void> {
     const blocks = snapshot.blocks as readonly StoreBlock[];
+    const wanted = { account: snapshot.account, parts };
+    const withIds = parts.includes('ids');
     let rows: Row[] = [];
     for (const { block: index, from, end } of spans(blocks, uids)) {
       const block = blocks[index] as StoreBlock;
       for (let i = from; i < end; i++) {
         this.#open();
-        const { emailId, facts } = this.medium.facts(block, i);
+        const { emailId, facts } = this.medium.facts(block, i, wanted);
         rows.push({
           uid: block.uid[i] as Uid,
-          facts: partsOf(facts, parts),
-          ...(parts.includes('ids') ? { emailId } : {}),
+          facts,
+          ...(withIds && emailId !== undefined ? { emailId } : {}),
         });
         if (rows.length === BATCH) {
           yield rows;
@@ -254,7 +255,8 @@ export class StateStore implements MailStore {
           const ids = wanted.get(number);
           if (!ids) continue;
           // Below zero it is a hash, and the message itself has to say who it is.
-          const id = number > 0 ? ids[0] : this.medium.facts(block, i).emailId;
+          const id =
+            number > 0 ? ids[0] : this.medium.facts(block, i, { account, parts: ['ids'] }).emailId;
           found.get(id as EmailId)?.push([mailbox.id, block.uid[i] as Uid]);
         }
       }
@@ -387,16 +389,3 @@ const ANYONE = 'anyone' as AccountId;
 
 const uidsOf = (snapshot: MailboxSnapshot): UidRanges =>
   normalize(snapshot.blocks.flatMap(({ uid }) => ascending(uid)));
-
-function partsOf(facts: Facts, parts: readonly Part[]): Row['facts'] {
-  const { version, ascii } = facts;
-  const out: { -readonly [Name in keyof Row['facts']]: Row['facts'][Name] } = { version, ascii };
-  for (const part of parts) {
-    if (part === 'envelope') out.envelope = facts.envelope;
-    else if (part === 'structure') out.structure = facts.structure;
-    else if (part === 'preview') out.preview = facts.preview;
-    else if (part === 'sort') out.sort = facts.sort;
-    else if (part === 'thread') out.thread = facts.thread;
-  }
-  return out;
-}
