@@ -2,6 +2,7 @@
 import {
   MailError,
   asId,
+  expungedMailboxOf,
   type AccountId,
   type MailboxId,
   type Limits,
@@ -49,7 +50,9 @@ interface Wanted {
 function make(planning: Planning, account: AccountId, wanted: Wanted): WriteResult {
   const { name, subscribed, specialUse } = wanted;
   const id =
-    wanted.mailboxId === undefined ? nextMailboxId(planning) : givenId(planning, wanted.mailboxId);
+    wanted.mailboxId === undefined
+      ? nextMailboxId(planning)
+      : givenId(planning, wanted.mailboxId, account);
   const uidValidity = nextUidValidity(planning, wanted.uidValidity);
   const modSeq = planning.nextModSeq(account);
   const properties: Properties = {
@@ -69,9 +72,13 @@ function nextMailboxId(planning: Planning): MailboxId {
   return `B${mailbox}` as MailboxId;
 }
 
-function givenId(planning: Planning, given: MailboxId): MailboxId {
+function givenId(planning: Planning, given: MailboxId, account: AccountId): MailboxId {
   const id = asId<MailboxId>(given);
-  if (planning.draft.mailbox(id)) throw new MailError('ALREADYEXISTS', 'Mailbox id is in use');
+  // What was expunged under this id may be somebody else's.
+  const hidden = planning.draft.mailbox(expungedMailboxOf(id));
+  if (planning.draft.mailbox(id) || (hidden && hidden.account !== account)) {
+    throw new MailError('ALREADYEXISTS', 'Mailbox id is in use');
+  }
   const own = /^B([1-9][0-9]{0,14})$/.exec(id);
   const { counters } = planning.draft;
   // Never given a second time by us, though this mailbox be deleted.
