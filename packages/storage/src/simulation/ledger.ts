@@ -210,7 +210,9 @@ export class Ledger {
       if (expected.write === error.write) return;
       throw different(entry, `blames write ${error.write}`, error, expected);
     }
-    if (error.code !== 'UNAVAILABLE' || !this.troubled()) {
+    // A segment that cannot be opened is told as damage.
+    const excused = ['UNAVAILABLE', 'CORRUPTION'].includes(error.code);
+    if (!excused || !this.troubled()) {
       throw different(entry, `failed: ${error.code} ${error.message}`, error, expected);
     }
     // Those after it were planned without it.
@@ -252,13 +254,13 @@ export class Ledger {
 
   /**
    * After a start: the stream has told of these commits since the last that was known. What was under way is there up to
-   * the last of them, and not beyond.
+   * the last of them, and not beyond. Returns what else it may be: with what comes after and is not told.
    */
-  decide(told: readonly Told[]): void {
+  decide(told: readonly Told[]): readonly ModelWorld[] {
     let count = 0;
     const cursors = new Map<Entry, Cursor>();
     for (const { cursor, changes, at } of told) {
-      const index = this.pending.findIndex((entry, i) => i >= count && !isIdle(entry));
+      const index = this.pending.findIndex((entry, i) => i >= count && isTold(entry));
       const entry = this.pending[index];
       if (!entry)
         throw new Difference(`the stream tells of ${[...changes].join()}, never asked for`);
@@ -276,6 +278,12 @@ export class Ledger {
     const puts = there.flatMap(({ writes }) => writes.filter((write) => write.op === 'putRecord'));
     this.#untold = new Set(puts.map(({ space, key }) => recordName(space, key)));
     const rest = this.pending.splice(0);
+    // Those right after the last that do something of which nothing is told: they may be there too.
+    const silent: ModelWorld[] = [];
+    for (const entry of rest) {
+      if (isTold(entry)) break;
+      if (!(entry.expected instanceof Refusal)) silent.push(entry.expected.world);
+    }
     this.#apply(there, (entry) => cursors.get(entry) as Cursor);
     for (const entry of there) {
       const { id, at, writes, expected } = entry;
@@ -286,12 +294,15 @@ export class Ledger {
     const numbers = (entries: readonly Entry[]) => entries.map(({ number }) => `#${number}`).join();
     this.trace(`there: ${numbers(there) || 'nothing'}; not there: ${numbers(rest) || 'nothing'}`);
     // One that has an id and changes nothing may be remembered or not, and never shows: it is not asked for again.
+    return silent;
   }
 }
 
-const nothing: Outcome = { world: emptyWorld, results: [], changes: new Set() };
+const nothing: Outcome = { world: emptyWorld, results: [], changes: new Set(), touched: false };
 
-const isIdle = ({ expected }: Entry) => expected instanceof Refusal || expected.changes.size === 0;
+const isIdle = ({ expected }: Entry) => expected instanceof Refusal || !expected.touched;
+
+const isTold = ({ expected }: Entry) => !(expected instanceof Refusal) && expected.changes.size > 0;
 
 /** Without what JSON does not have: results of a commit with an id have been JSON. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;

@@ -75,8 +75,12 @@ export interface ModelRecord {
 export interface ModelWorld {
   readonly accounts: ReadonlyMap<AccountId, ModelAccount>;
   readonly mailboxes: ReadonlyMap<MailboxId, ModelMailbox>;
+  /** Mailboxes of expunged messages, which can be brought back. `saveDate`: when they were expunged. */
+  readonly expunged: ReadonlyMap<MailboxId, ModelMailbox>;
   /** By `recordName`. */
   readonly records: ReadonlyMap<string, ModelRecord>;
+  /** What is kept for one account is kept once more for another one. */
+  readonly sealed: boolean;
   /** Given last. */
   readonly uidValidity: number;
   readonly mailbox: number;
@@ -86,7 +90,9 @@ export interface ModelWorld {
 export const emptyWorld: ModelWorld = {
   accounts: new Map(),
   mailboxes: new Map(),
+  expunged: new Map(),
   records: new Map(),
+  sealed: false,
   ...{ uidValidity: 0, mailbox: 0, email: 0 },
 };
 
@@ -116,6 +122,8 @@ export interface Outcome {
   readonly results: Commit['results'];
   /** What the stream tells of it: each place once, as `changeLine` writes it. */
   readonly changes: ReadonlySet<string>;
+  /** It does something, though perhaps nothing that is told. */
+  readonly touched: boolean;
 }
 
 /** @throws Refusal; TypeError is not foreseen */
@@ -131,7 +139,8 @@ export function commitTo(
     draft.index = index;
     return draft.write(write);
   });
-  return { world: draft.world, results, changes: draft.changes };
+  const { changes } = draft;
+  return { world: draft.world, results, changes, touched: draft.silent || changes.size > 0 };
 }
 
 export const sum = (numbers: Iterable<number>): number => {
@@ -175,7 +184,13 @@ type WriteOf<Op extends Write['op']> = Extract<Write, { readonly op: Op }>;
 class Draft {
   readonly #accounts: Map<AccountId, ModelAccount>;
   readonly #mailboxes: Map<MailboxId, ModelMailbox>;
+  readonly #expunged: Map<MailboxId, ModelMailbox>;
   readonly #records: Map<string, ModelRecord>;
+  readonly #sealed: boolean;
+  /** Messages that came with this commit, by mailbox and uid: nobody has seen them. */
+  readonly #fresh = new Set<string>();
+  /** Something was done that is not told. */
+  silent = false;
   readonly changes = new Set<string>();
   #uidValidity: number;
   #mailbox: number;
@@ -191,7 +206,9 @@ class Draft {
   ) {
     this.#accounts = new Map(before.accounts);
     this.#mailboxes = new Map(before.mailboxes);
+    this.#expunged = new Map(before.expunged);
     this.#records = new Map(before.records);
+    this.#sealed = before.sealed;
     this.#uidValidity = before.uidValidity;
     this.#mailbox = before.mailbox;
     this.#email = before.email;
@@ -201,6 +218,8 @@ class Draft {
     return {
       accounts: this.#accounts,
       mailboxes: this.#mailboxes,
+      expunged: this.#expunged,
+      sealed: this.#sealed,
       records: this.#records,
       uidValidity: this.#uidValidity,
       mailbox: this.#mailbox,
@@ -255,7 +274,7 @@ class Draft {
         return version === write.version ? { version } : this.#refuse('CONFLICT');
       }
       case 'undelete':
-        throw new Error('not yet');
+        return this.#undelete(write);
       case 'expectMailbox': {
         const { highestModSeq: modSeq } = this.#get(write.mailbox);
         return modSeq <= write.modSeq ? { modSeq } : this.#refuse('CONFLICT');
@@ -388,6 +407,7 @@ class Draft {
       saveDate: message.saveDate ?? this.now,
     };
     this.#add(mailbox.id, [added], modSeq);
+    this.#fresh.add(`${mailbox.id} ${uid}`);
     return { modSeq, mailbox: mailbox.id, uidValidity: mailbox.uidValidity, uid, emailId };
   }
 
@@ -403,8 +423,10 @@ class Draft {
     this.#tellMessages(mailbox);
   }
 
-  #remove(id: MailboxId, uids: readonly Uid[], modSeq: ModSeq): void {
+  /** `keep`: they can be brought back. */
+  #remove(id: MailboxId, uids: readonly Uid[], modSeq: ModSeq, keep: boolean): void {
     const mailbox = this.#get(id);
+    if (keep) this.#keep(mailbox, uids, modSeq);
     const gone = new Set(uids);
     this.#set(id, {
       messages: mailbox.messages.filter(({ uid }) => !gone.has(uid)),
@@ -412,6 +434,64 @@ class Draft {
       highestModSeq: modSeq,
     });
     this.#tellMessages(mailbox);
+  }
+
+  #keep(source: ModelMailbox, uids: readonly Uid[], modSeq: ModSeq): void {
+    const taken = source.messages.filter(
+      ({ uid }) => uids.includes(uid) && !this.#fresh.has(`${source.id} ${uid}`),
+    );
+    if (taken.length === 0) return;
+    const id = `~${source.id}` as MailboxId;
+    const hidden = this.#expunged.get(id) ?? {
+      ...{ ...source, id, messages: [], vanished: [], uidNext: 1 as Uid },
+      ...{ subscribed: false, specialUse: undefined, limits: {} },
+      ...{ acl: new Map(), metadata: new Map() },
+    };
+    const added = taken.map((message, i) => ({
+      ...{ ...message, uid: (hidden.uidNext + i) as Uid, modSeq, saveDate: this.now },
+    }));
+    this.#expunged.set(id, {
+      ...{ ...hidden, name: source.name, highestModSeq: modSeq },
+      messages: [...hidden.messages, ...added],
+      uidNext: (hidden.uidNext + added.length) as Uid,
+    });
+  }
+
+  #dropHidden(hidden: ModelMailbox, uids: readonly Uid[]): void {
+    const messages = hidden.messages.filter(({ uid }) => !uids.includes(uid));
+    const mailbox = hidden.id.slice(1) as MailboxId;
+    // Its uids go on as long as something may still come.
+    if (messages.length === 0 && !this.#mailboxes.has(mailbox)) this.#expunged.delete(hidden.id);
+    else this.#expunged.set(hidden.id, { ...hidden, messages });
+    this.silent = true;
+  }
+
+  #undelete({ mailbox: id, uids, to }: WriteOf<'undelete'>): WriteResult {
+    if (!id.startsWith('~')) this.#refuse('CANNOT');
+    const hidden = this.#expunged.get(id) ?? this.#refuse('NONEXISTENT');
+    const target = this.#get(to ?? (id.slice(1) as MailboxId));
+    const taken = hidden.messages.filter(({ uid }) => isIn(uids, uid));
+    if (taken.length === 0) return {};
+    const octets = sum(taken.map(({ body }) => body.length));
+    this.#charge(target.account, { octets, messages: taken.length });
+    this.#chargeMailbox(target, octets, taken.length);
+    const modSeq = this.#nextModSeq(target.account);
+    const first = target.uidNext;
+    const back = taken.map((message, i) => ({
+      ...{ ...message, uid: (first + i) as Uid, modSeq, saveDate: this.now },
+      flags: message.flags.filter((flag) => flag !== '\\Deleted'),
+    }));
+    this.#add(target.id, back, modSeq);
+    if (this.#sealed && hidden.account !== target.account) {
+      for (const { uid } of back) this.#fresh.add(`${target.id} ${uid}`);
+    }
+    const from = taken.map(({ uid }) => uid);
+    this.#dropHidden(hidden, from);
+    const copies = {
+      from: rangesOf(from),
+      to: [[first, (first + taken.length - 1) as Uid]] as const,
+    };
+    return { mailbox: target.id, uidValidity: target.uidValidity, copies, modSeq };
   }
 
   #store(write: WriteOf<'store'>): WriteResult {
@@ -463,6 +543,11 @@ class Draft {
       modSeq,
     );
     const from = taken.map(({ uid }) => uid);
+    const again = this.#sealed && source.account !== target.account;
+    for (const [i, uid] of from.entries()) {
+      const fresh = again || this.#fresh.has(`${source.id} ${uid}`);
+      if (fresh) this.#fresh.add(`${target.id} ${first + i}`);
+    }
     const result = {
       mailbox: target.id,
       uidValidity: target.uidValidity,
@@ -471,20 +556,31 @@ class Draft {
     if (!move) return { ...result, modSeq };
     // Within one account it leaves and arrives at once.
     const left = source.account === target.account ? modSeq : this.#nextModSeq(source.account);
-    this.#remove(source.id, from, left);
+    this.#remove(source.id, from, left, false);
     return { ...result, modSeq: left, expunged: rangesOf(from) };
   }
 
   #expunge({ mailbox: id, uids, onlyDeleted }: WriteOf<'expunge'>): WriteResult {
-    const mailbox = this.#get(id);
+    const hidden = this.#expunged.get(id);
+    const mailbox = hidden ?? this.#get(id);
     const gone = mailbox.messages
       .filter(({ uid }) => isIn(uids, uid))
       .filter(({ flags }) => !onlyDeleted || flags.includes('\\Deleted'))
       .map(({ uid }) => uid);
+    if (hidden) return this.#removeForGood(hidden, gone);
     if (gone.length === 0) return { expunged: [] };
     const modSeq = this.#nextModSeq(mailbox.account);
-    this.#remove(id, gone, modSeq);
+    this.#remove(id, gone, modSeq, true);
     return { expunged: rangesOf(gone), modSeq };
+  }
+
+  /** Not what was expunged in the last ten minutes: snapshots may be read for so long. */
+  #removeForGood(hidden: ModelMailbox, uids: readonly Uid[]): WriteResult {
+    const old = hidden.messages
+      .filter(({ uid, saveDate }) => uids.includes(uid) && saveDate < this.now - 600_000)
+      .map(({ uid }) => uid);
+    if (old.length > 0) this.#dropHidden(hidden, old);
+    return { expunged: rangesOf(old) };
   }
 
   #replace(write: WriteOf<'replace'>): WriteResult {
@@ -493,7 +589,7 @@ class Draft {
     const old = source.messages.find(({ uid }) => uid === write.uid) ?? this.#refuse('NONEXISTENT');
     const result = this.#append(target, write, { mailbox: source, size: old.body.length });
     const modSeq = this.#nextModSeq(source.account);
-    this.#remove(source.id, [old.uid], modSeq);
+    this.#remove(source.id, [old.uid], modSeq, true);
     return { ...result, modSeq, expunged: rangesOf([old.uid]) };
   }
 
@@ -512,7 +608,12 @@ class Draft {
   }
 
   #make(account: AccountId, name: string, wanted: Partial<ModelMailbox>): WriteResult {
-    if (wanted.id !== undefined && this.#mailboxes.has(wanted.id)) this.#refuse('ALREADYEXISTS');
+    if (wanted.id !== undefined) {
+      // What was expunged under this id may be somebody else's.
+      const hidden = this.#expunged.get(`~${wanted.id}` as MailboxId);
+      const taken = hidden !== undefined && hidden.account !== account;
+      if (taken || this.#mailboxes.has(wanted.id)) this.#refuse('ALREADYEXISTS');
+    }
     const id = wanted.id ?? (`B${++this.#mailbox}` as MailboxId);
     const uidValidity = wanted.uidValidity ?? ((this.#uidValidity + 1) as UidValidity);
     this.#uidValidity = Math.max(this.#uidValidity, uidValidity);
@@ -562,6 +663,8 @@ class Draft {
     const mailbox = this.#get(id);
     if (mailbox.name === 'INBOX') this.#refuse('CANNOT');
     const modSeq = this.#nextModSeq(mailbox.account);
+    const all = mailbox.messages.map(({ uid }) => uid);
+    this.#keep(mailbox, all, modSeq);
     this.#mailboxes.delete(id);
     this.#tellMailbox(mailbox);
     if (mailbox.subscribed) this.#keepName(mailbox.account, mailbox.name);
@@ -638,6 +741,9 @@ class Draft {
       this.#records.set(name, gone(record));
     }
     for (const mailbox of this.#of(id)) this.#mailboxes.delete(mailbox.id);
+    for (const hidden of [...this.#expunged.values()]) {
+      if (hidden.account === id) this.#expunged.delete(hidden.id);
+    }
     this.#put(account, { destroyed: true });
     this.#tellAccount(id);
     return {};

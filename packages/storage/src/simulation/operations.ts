@@ -139,7 +139,26 @@ const transfer =
     return { op, mailbox, uids: someUids(scene, mailbox), to: someMailbox(scene) };
   };
 
+const someExpunged = ({ random, world }: Scene): ModelMailbox | undefined =>
+  world.expunged.size > 0 ? random.pick([...world.expunged.values()]) : undefined;
+
+const undelete: Make = (scene) => {
+  const { random } = scene;
+  const hidden = someExpunged(scene);
+  const there = hidden && hidden.messages.length > 0 ? random.pick(hidden.messages).uid : 1;
+  const uids: UidRanges = [[there as Uid, (there + random.integer(4)) as Uid]];
+  const mailbox = hidden?.id ?? someMailbox(scene);
+  return {
+    op: 'undelete',
+    mailbox,
+    uids,
+    ...(random.chance(0.5) ? { to: someMailbox(scene) } : {}),
+  };
+};
+
 const expunge: Make = (scene) => {
+  const hidden = scene.random.chance(0.05) ? someExpunged(scene) : undefined;
+  if (hidden) return { op: 'expunge', mailbox: hidden.id, uids: [[1 as Uid, hidden.uidNext]] };
   const mailbox = someMailbox(scene);
   const onlyDeleted = scene.random.chance(0.5);
   return { op: 'expunge', mailbox, uids: someUids(scene, mailbox), onlyDeleted };
@@ -229,6 +248,7 @@ const makers: readonly (readonly [number, Make])[] = [
   [6, transfer('copy')],
   [7, transfer('move')],
   [8, expunge],
+  [3, undelete],
   [3, replace],
   [4, createMailbox],
   [2, (scene) => ({ op: 'renameMailbox', mailbox: someMailbox(scene), name: someName(scene) })],

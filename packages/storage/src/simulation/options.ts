@@ -13,6 +13,7 @@ export function optionsFor(random: SeededRandom): Drawn {
     store: {
       segmentOctets: 65_536 * random.pick([1, 1, 2]),
       ...(random.chance(0.5) ? { cacheBytes: 2000 } : {}),
+      ...(random.chance(0.5) ? { undeleteMs: 600_000 } : {}),
       ...(random.chance(0.3) ? { vanishedRanges: random.pick([2, 8]) } : {}),
     },
     index: hasIndex

@@ -17,6 +17,7 @@ import { pickMailbox, someUids, type Scene } from './operations.ts';
 import { bytesOf, digestOf, lineOfInfo, infoOf, isVisible, recordsOf, spaces } from './view.ts';
 
 interface Held {
+  readonly at: number;
   readonly snapshot: MailboxSnapshot;
   readonly mailbox: ModelMailbox;
 }
@@ -58,7 +59,10 @@ export class Readers {
       .call(this, store, now)
       .catch((error: unknown) => {
         if (store !== this.#store) return;
-        const excused = isMailError(error) && (this.troubled() || error.code === 'UNAVAILABLE');
+        const old = this.#held.some(({ at }) => scene.now - at >= 600_000);
+        const excused =
+          isMailError(error) &&
+          (this.troubled() || error.code === 'UNAVAILABLE' || (old && error.code === 'EXPUNGED'));
         if (!excused) this.fail(error);
       })
       .finally(() => {
@@ -86,7 +90,7 @@ export class Readers {
     const previous = this.#held.findLast((held) => held.snapshot.mailbox === mailbox.id);
     const snapshot = await store.open(mailbox.id, previous?.snapshot);
     this.#isSnapshot(snapshot, mailbox);
-    this.#held.push({ snapshot, mailbox });
+    this.#held.push({ at: scene.now, snapshot, mailbox });
     if (this.#held.length > HELD) this.#held.shift();
   }
 

@@ -9,6 +9,7 @@ import { directoryFor, Machine, type PowerCut } from './machine.ts';
 import { optionsFor } from './options.ts';
 import { bodyOf, someWrites, type Scene } from './operations.ts';
 import { Followers, groupsOf } from './followers.ts';
+import type { ModelWorld } from './model.ts';
 import { Readers } from './readers.ts';
 import { flipped } from './rot.ts';
 import { linesOfStore, linesOfWorld } from './view.ts';
@@ -121,7 +122,8 @@ class Simulation {
       if (!machine.dead) {
         this.#tell('closes');
         await machine.close();
-        this.#closed = true;
+        // Without a mark a flip in the last group could not be told from a torn end.
+        this.#closed = !this.#trouble;
         this.followers.end();
         this.readers.end();
         this.ledger.end();
@@ -169,12 +171,12 @@ class Simulation {
 
   async #compare(store: MailStore): Promise<void> {
     const { machine, ledger } = this;
-    ledger.decide(await machine.until(this.#toldSince(store)));
+    const others = ledger.decide(await machine.until(this.#toldSince(store)));
     for (const record of ledger.durable.records.values()) {
       const found = record.value && (await store.record(record.space, record.key));
       if (found && found.version !== record.version) ledger.learn(record, found.version);
     }
-    await this.#isSame(store);
+    await this.#isSame(store, others);
     this.followers.begin(store);
   }
 
@@ -187,6 +189,8 @@ class Simulation {
         found.push(change);
       }
     })();
+    // It is waited for below.
+    reading.catch(() => {});
     for (let before = -1; before < found.length;) {
       before = found.length;
       for (let i = 0; i < 5; i++) await this.machine.turn();
@@ -196,10 +200,18 @@ class Simulation {
     return groupsOf(found);
   }
 
-  async #isSame(store: MailStore): Promise<void> {
+  async #isSame(store: MailStore, others: readonly ModelWorld[]): Promise<void> {
     const { ledger, machine } = this;
     const lines = await machine.until(linesOfStore(store, ledger.durable));
-    const expected = linesOfWorld(ledger.durable, machine.clock.now());
+    const now = machine.clock.now();
+    const expected = linesOfWorld(ledger.durable, now);
+    const text = lines.join('\n');
+    if (text === expected.join('\n')) return;
+    const other = others.find((world) => linesOfWorld(world, now).join('\n') === text);
+    if (other) {
+      ledger.durable = other;
+      return;
+    }
     for (let i = 0; i < Math.max(lines.length, expected.length); i++) {
       if (lines[i] === expected[i]) continue;
       throw new Difference(`the store differs\n  is       ${lines[i]}\n  expected ${expected[i]}`);

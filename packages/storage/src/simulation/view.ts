@@ -61,10 +61,20 @@ export function linesOfWorld(world: ModelWorld, now: number): string[] {
     }
     const seen = [...world.mailboxes.values()].filter((mailbox) => isVisible(mailbox, id));
     lines.push(`sees ${list(seen.map((mailbox) => mailbox.id))}`);
+    for (const hidden of expungedOf(world, id)) {
+      const there = world.mailboxes.has(hidden.id.slice(1) as MailboxId);
+      lines.push(`expunged ${hidden.id} ${hidden.name} ${there} ${octetsIn(hidden)}`);
+      lines.push(...hidden.messages.map((message) => lineOfMessage(hidden.id, message)));
+    }
   }
   for (const record of recordsOf(world, now)) lines.push(lineOfRecord(record));
   return lines;
 }
+
+const expungedOf = (world: ModelWorld, account: AccountId): ModelMailbox[] =>
+  [...world.expunged.values()]
+    .filter((hidden) => hidden.account === account && hidden.messages.length > 0)
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
 
 export const isVisible = ({ account, acl }: ModelMailbox, who: AccountId): boolean =>
   account === who ||
@@ -155,6 +165,11 @@ export async function linesOfStore(store: MailStore, world: ModelWorld): Promise
     for (const info of infos) lines.push(...(await linesOfStored(store, info)));
     const seen = await store.mailboxes(id, { shared: true });
     lines.push(`sees ${list(seen.map((info) => info.id))}`);
+    const hidden = [...((await store.expunged?.(id)) ?? [])];
+    for (const info of hidden.sort((a, b) => (a.id < b.id ? -1 : 1))) {
+      lines.push(`expunged ${info.id} ${info.name} ${info.there} ${info.octets}`);
+      lines.push(...(await messagesOf(store, await store.open(info.id))));
+    }
   }
   for (const space of spaces) {
     for await (const { key, version, value, size } of store.records(space)) {
