@@ -86,7 +86,8 @@ function findOctets(side: SimulatedSide, text: string): { name: string; position
 describe('a mirror', () => {
   it('holds everything on both sides: each opens alone', async () => {
     for (const which of [0, 1] as const) {
-      const { store, a, b, inbox } = await begin();
+      const { store, a, b, inbox, events } = await begin();
+      assert.deepEqual(events, []);
       const texts = await appendMany(store, inbox, 'both');
       assert.deepEqual(store.health().state, 'ok');
       // Not closed: a crash.

@@ -49,6 +49,12 @@ export interface OpenedSides {
  * @throws MailError CANNOT if directories do not belong together, or a later version wrote one; UNAVAILABLE if none can be used
  */
 export function openSides(sides: Sides): OpenedSides {
+  const opened = decide(sides);
+  sides.announce();
+  return opened;
+}
+
+function decide(sides: Sides): OpenedSides {
   const found = sides.all.flatMap((side) => look(sides, side) ?? []);
   const empty = found.filter(isEmpty);
   const full = found.filter((each) => !isEmpty(each));
@@ -59,7 +65,7 @@ export function openSides(sides: Sides): OpenedSides {
   }
   if (!second) {
     goOnAlone(sides, first);
-    for (const { side } of empty) sides.keepOut(side, 'new', 'the directory is empty');
+    for (const { side } of empty) sides.note(side, 'new', 'the directory is empty');
     return { behind: empty.map(({ side }) => side), doubtful: false };
   }
   return openBoth(sides, first, second);
@@ -77,7 +83,7 @@ function look(sides: Sides, side: Side): Contents | undefined {
   const { place } = side;
   // One directory alone is made when it is not there, as ever.
   if (sides.all.length > 1 && !place.exists()) {
-    sides.keepOut(side, 'missing', `${place.directory} does not exist`);
+    sides.note(side, 'missing', `${place.directory} does not exist`);
     return undefined;
   }
   try {
@@ -86,7 +92,7 @@ function look(sides: Sides, side: Side): Contents | undefined {
   } catch (error) {
     // In use, or of a later version: somebody has to decide.
     if (isMailError(error) || sides.all.length === 1) throw error;
-    sides.keepOut(side, reasonOf(error), textOf(error));
+    sides.note(side, reasonOf(error), textOf(error));
     return undefined;
   }
 }
@@ -237,7 +243,7 @@ function openOne(
   reason: Reason,
   text: string,
 ): OpenedSides {
-  sides.keepOut(other.side, reason, text);
+  sides.note(other.side, reason, text);
   goOnAlone(sides, good);
   return { behind: [other.side], doubtful: false };
 }

@@ -119,16 +119,25 @@ export class Sides {
   }
 
   #out(side: Side, reason: Reason, text: string): void {
-    const at = this.world.clock.now();
-    Object.assign(side, {
-      state: 'out',
-      joined: false,
-      filled: undefined,
-      reason,
-      text,
-      since: at,
-    });
-    this.tell({ kind: 'degraded', directory: side.place.directory, reason, text, at });
+    this.note(side, reason, text);
+    this.#tellOut(side);
+  }
+
+  /** While a store is being opened: nobody is told before it is clear what that means. */
+  note(side: Side, reason: Reason, text: string): void {
+    const since = this.world.clock.now();
+    Object.assign(side, { state: 'out', joined: false, filled: undefined });
+    Object.assign(side, { reason, text, since });
+  }
+
+  #tellOut({ place, reason, text, since }: Side): void {
+    const { directory } = place;
+    if (reason) this.tell({ kind: 'degraded', directory, reason, text, at: since });
+  }
+
+  /** What was noted. */
+  announce(): void {
+    for (const side of this.all) if (side.state === 'out') this.#tellOut(side);
   }
 
   /** It holds everything, from now on. */
