@@ -32,6 +32,14 @@ describe('EmbeddedStore whose memory keeps nothing that can be had again', () =>
   );
 });
 
+describe('EmbeddedStore with a mirror', () => {
+  let count = 0;
+  mailStoreContract({ describe, it }, () => {
+    const sides = [`${count}a`, `${count++}b`].map((name) => path.join(root, name));
+    return openEmbeddedStore(sides as [string, string], { segmentOctets: 524_288 });
+  });
+});
+
 describe('EmbeddedStore on a simulated disk', () => {
   mailStoreContract({ describe, it }, async () => {
     const disk = fakeDisk();
