@@ -14,7 +14,10 @@ import type { ThreadData, ThreadHandlers } from './thread.ts';
 
 /** The thread is TypeScript as we are; without a build, something has to translate it. */
 const fromSource = import.meta.url.endsWith('.ts');
-const code = new URL(fromSource ? './from-source.js' : './search-thread.js', import.meta.url);
+const code = new URL(
+  fromSource ? '../fixtures/search-thread.js' : './search-thread.js',
+  import.meta.url,
+);
 
 export interface LinkOptions extends ThreadData {
   readonly store: Uint8Array;
