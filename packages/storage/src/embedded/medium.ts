@@ -1,5 +1,4 @@
 /** The journal as the place where a store keeps its commits and octets. */
-import { crc32 } from 'node:zlib';
 import {
   MailError,
   type AccountId,
@@ -37,7 +36,7 @@ import type { JournalReader } from './reader.ts';
 import { settle } from './settle.ts';
 import { INLINE_OCTETS, type Stages } from './stages.ts';
 import type { Syncing } from './syncing.ts';
-import { openBody, sealBody } from './vault/body.ts';
+import { openBody, plainBody, sealBody } from './vault/body.ts';
 import { TAG_OCTETS } from './vault/sealer.ts';
 import type { KeyOwner, Vault } from './vault/vault.ts';
 
@@ -231,15 +230,13 @@ export class JournalMedium implements Medium {
         if (!(piece instanceof Uint8Array)) return piece;
         let extent = stored.get(piece);
         if (!extent) {
-          const body = vault ? sealBody(piece) : { bytes: piece };
-          const { bytes } = body;
-          const octets = bytes.length;
+          const body = vault ? sealBody(piece) : plainBody(piece);
+          const { octets, crc, key } = body;
           const place = -(packer.elsewhere + packer.length);
-          const crc = crc32(bytes);
-          bodies.push({ bytes, crc, at: packer.length });
+          for (const part of body.parts) bodies.push({ ...part, at: packer.length });
           packer.elsewhere += octets;
           extent = { place, octets, crc, skip: 0, take: piece.length };
-          if ('key' in body) extent = { ...extent, key: body.key };
+          if (key) extent = { ...extent, key };
           stored.set(piece, extent);
         }
         return extent;

@@ -1,12 +1,11 @@
 /** Octets on their way in: small ones stay in memory and ride in the commit, larger ones go into the journal as chunks. */
-import { crc32 } from 'node:zlib';
 import type { StageId, StageOptions } from '@mail-server-kit/core';
 import { StagingRoom, type Share } from '../room.ts';
 import { CHUNK_OCTETS, collect } from '../staging.ts';
 import type { Piece, Pieces } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
 import { CHUNK, RECORD_HEADER } from './layout.js';
-import { sealBody } from './vault/body.ts';
+import { plainBody, sealBody } from './vault/body.ts';
 
 /** A stage smaller than this needs no record of its own. */
 export const INLINE_OCTETS = 65_536;
@@ -69,10 +68,8 @@ export class Stages {
 
   async #write(chunk: Uint8Array): Promise<Piece> {
     const { journal, progress } = this.#options;
-    const body = this.#options.sealed ? sealBody(chunk) : { bytes: chunk };
-    const octets = body.bytes.length;
-    const crc = crc32(body.bytes);
-    const parts = [{ bytes: body.bytes, crc }];
+    const body = this.#options.sealed ? sealBody(chunk) : plainBody(chunk);
+    const { octets, crc, parts } = body;
     for (;;) {
       if (journal.backlog < BACKLOG) {
         // Not synced: the commit that names it will be.
@@ -80,7 +77,7 @@ export class Stages {
         if (placed) {
           const place = placed.place + RECORD_HEADER;
           const extent = { place, octets, crc, skip: 0, take: chunk.length };
-          return 'key' in body ? { ...extent, key: body.key } : extent;
+          return body.key ? { ...extent, key: body.key } : extent;
         }
       }
       await progress();

@@ -111,9 +111,11 @@ export class Sealer {
   }
 }
 
+/** Whoever is given it makes a copy. */
+const nonce = Buffer.alloc(12);
+
 /** `front`: session and counter. */
 function nonceOf(kind: SealedKind, front: Buffer): Buffer {
-  const nonce = Buffer.alloc(12);
   nonce[0] = kind;
   front.copy(nonce, 6, SESSION_OCTETS, FRONT_OCTETS);
   return nonce;
