@@ -11,7 +11,6 @@ import {
   type Write,
 } from '@mail-server-kit/core';
 import { fakeDisk, type FakeDisk } from '@mail-server-kit/core/testing';
-import { mailStoreContract } from './contract/index.ts';
 import { openJournalStore, type JournalStore } from './embedded/engine.ts';
 import { JournalWriter } from './embedded/journal-writer.js';
 import { InlineLink } from './embedded/link.ts';
@@ -41,10 +40,6 @@ function openOn(
     readOnly,
   });
 }
-
-describe('EmbeddedStore, encrypted, on a simulated disk', () => {
-  mailStoreContract({ describe, it }, () => openOn(disks()));
-});
 
 const anna = 'anna' as AccountId;
 const ben = 'ben' as AccountId;

@@ -1,6 +1,6 @@
 /** A store on a journal, on any disk: what is there is replayed, what comes is appended. */
 import { MailError, type Clock, type Disk } from '@mail-server-kit/core';
-import { apply, type Rules } from '../state/delta.ts';
+import { apply, goneWith, repeatOwner, type Rules } from '../state/delta.ts';
 import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
 import { Draft, World } from '../state/world.ts';
@@ -136,7 +136,10 @@ function replay(
       facts?.apply(deltas, place);
       draft.publish()();
       const { id, at, results } = commit;
-      if (id !== undefined) repeats.add({ id, at, lsn: header.lsn, results }, at);
+      repeats.forget(goneWith(deltas));
+      if (id !== undefined) {
+        repeats.add({ id, at, lsn: header.lsn, results, account: repeatOwner(deltas) }, at);
+      }
     },
   );
 }

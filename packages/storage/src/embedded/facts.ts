@@ -161,6 +161,8 @@ export class FactsIndex {
     const { waiting, packed } = this.#known(account);
     const count = Math.floor((came - packed) / BLOCK) * BLOCK;
     for (let at = 0; at < count; at += BLOCK) {
+      // Destroyed meanwhile: what is packed without it needs no key.
+      if (this.vault && !this.vault.has(account)) return;
       const entries = waiting.slice(at, at + BLOCK);
       const { place: first } = entries[0] as Entry;
       const key = factsKey(account, first);

@@ -154,7 +154,7 @@ export class IndexBlocks {
     return unused;
   }
 
-  /** @throws MailError CORRUPTION, UNAVAILABLE */
+  /** @throws MailError CORRUPTION, UNAVAILABLE; EXPUNGED if the account is destroyed and its key is too */
   load(block: StoreBlock, home: BlockHome): Columns {
     const columns = this.#read(block, home);
     if (!columns) return this.#repair(block, home);
@@ -196,7 +196,7 @@ export class IndexBlocks {
       }
       return columns;
     } catch (error) {
-      if (isMailError(error)) throw error;
+      if (isMailError(error) && error.code !== 'CORRUPTION') throw error;
       this.#options.log({ level: 'error', service: 'storage', event: 'index is damaged', error });
       return undefined;
     }

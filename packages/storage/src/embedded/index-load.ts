@@ -6,6 +6,7 @@ import { Dirty, World, spaceOf } from '../state/world.ts';
 import type { Base } from './engine.ts';
 import type { FactsIndex } from './facts.ts';
 import { blockKey, type IndexBlocks } from './index-blocks.ts';
+import type { IndexNames } from './index-names.ts';
 import type { Level } from './mirror/levels.ts';
 import {
   OddIndex,
@@ -51,12 +52,14 @@ export interface LoadOptions {
   readonly vault: Vault | undefined;
   readonly blocks: IndexBlocks;
   readonly facts: FactsIndex;
+  /** Learns what is there. */
+  readonly names: IndexNames;
 }
 
-/** @throws OddIndex */
+/** @throws OddIndex; MailError EXPUNGED, CORRUPTION if a value cannot be unsealed */
 export async function loadIndex(
   level: Level,
-  { store, vault, blocks, facts }: LoadOptions,
+  { store, vault, blocks, facts, names }: LoadOptions,
 ): Promise<Loaded | undefined> {
   const parts: Parts = {
     world: new World(),
@@ -71,7 +74,10 @@ export async function loadIndex(
     for await (const [key, bytes] of level.iterator(range)) {
       empty = false;
       try {
-        take(parts, key, unseal(key, bytes, vault), facts);
+        const value = unseal(key, bytes, vault);
+        const name = names.hides(key) ? value.from.text() : key;
+        if (name !== key) names.learn(name, key);
+        take(parts, { key, name }, value, facts);
       } catch (error) {
         if (!(error instanceof UnpackError)) throw error;
         throw new OddIndex(`${key} cannot be read`, { cause: error });
@@ -87,13 +93,13 @@ export async function loadIndex(
 
 function take(
   parts: Parts,
-  key: string,
+  { key, name: whole }: { readonly key: string; readonly name: string },
   { account, from, lsn, crc }: Unsealed,
   facts: FactsIndex,
 ): void {
   const { world } = parts;
-  const kind = key.slice(0, 2);
-  const name = key.slice(2);
+  const kind = whole.slice(0, 2);
+  const name = whole.slice(2);
   parts.latest = Math.max(parts.latest, lsn);
   switch (kind) {
     case 'a/': {
@@ -125,7 +131,7 @@ function take(
       parts.versions.push([...splitKey(name), from.varint(), lsn]);
       break;
     case 'i/':
-      parts.repeats.push(unpackRepeat(name, from));
+      parts.repeats.push(unpackRepeat(name, account, from));
       break;
     case 'g':
       parts.manifest = { value: unpackManifest(from), crc };

@@ -3,7 +3,7 @@
  * never on the way of a commit and may be deleted at any time. Level loses and damages rows without an error, so
  * checkpoints are synced, every value has a checksum, and a manifest tells what has to be there.
  */
-import type { Log, MailboxId } from '@mail-server-kit/core';
+import type { AccountId, Log, MailboxId } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
 import { Repeats, type Repeat } from '../state/repeats.ts';
@@ -13,6 +13,7 @@ import { emptyBase, type Base } from './engine.ts';
 import { FactsIndex, type DueFacts } from './facts.ts';
 import { IndexBatch } from './index-batch.ts';
 import { BlockHome, IndexBlocks, blockKey, type BlocksOptions } from './index-blocks.ts';
+import { IndexNames } from './index-names.ts';
 import { loadIndex, recordKey, versionKey } from './index-load.ts';
 import type { Damage } from './mirror/events.ts';
 import { Levels } from './mirror/levels.ts';
@@ -62,6 +63,7 @@ export class Index {
   /** Numbers of the blocks that are listed, by mailbox. */
   #listed = new Map<MailboxId, Set<number>>();
   #writing: Promise<void> = Promise.resolve();
+  #names = new IndexNames(undefined);
   #broken = false;
   /** LSN of the last checkpoint. */
   applied = 0;
@@ -93,8 +95,11 @@ export class Index {
       this.#blocks = this.#newBlocks();
       this.#blocks.vault = vault;
       this.facts.reset();
-      return loadIndex(level, { store, vault, blocks: this.#blocks, facts: this.facts });
+      const names = (this.#names = new IndexNames(vault));
+      const { facts } = this;
+      return loadIndex(level, { store, vault, blocks: this.#blocks, facts, names });
     });
+    if (!loaded) this.#names = new IndexNames(vault);
     // The journal has everything, and the log says why there is no index.
     this.#broken = this.#levels.size === 0;
     if (loaded) {
@@ -184,8 +189,15 @@ export class Index {
     lsn: number,
   ): Promise<BlockHome[]> {
     const homes: BlockHome[] = [];
+    const before = fresh.length;
     if (!mailbox) return homes;
     for (const block of mailbox.blocks) {
+      if (!this.#isReadable(mailbox.account)) {
+        // It was destroyed meanwhile: nobody lists what was packed of it.
+        for (const { number } of homes) this.#blocks.retire(number);
+        fresh.length = before;
+        return [];
+      }
       let home = block.home as BlockHome | undefined;
       if (!home) {
         const packed = this.#blocks.pack(mailbox, block, lsn);
@@ -246,23 +258,36 @@ export class Index {
       await this.#keep(batch, { key: `s/${space}`, ...store }, (to) => to.varint(floor));
     }
     for (const [id, repeat] of repeats) {
-      const label = { key: `i/${id}`, ...store };
+      const label = { key: `i/${id}`, account: repeat?.account ?? '', lsn } as const;
       await this.#keep(batch, label, repeat && ((to) => packRepeat(to, repeat)));
     }
   }
 
-  /** `pack`: undefined, there is no such value any more. */
+  /** `label` has the name of the value for its key. `pack`: undefined, there is no such value any more. */
   async #keep(
     batch: IndexBatch,
     label: Label,
     pack: ((to: Packer) => void) | undefined,
   ): Promise<void> {
-    const { key } = label;
-    if (pack) {
-      const { bytes, crc } = this.#seal(label, pack);
+    const { key: name, account } = label;
+    const key = this.#names.keyOf(name);
+    // An account that was destroyed since has no key, and needs no value.
+    if (pack && this.#isReadable(account)) {
+      const named = (to: Packer) => {
+        if (this.#names.hides(name)) to.text(name);
+        pack(to);
+      };
+      const { bytes, crc } = this.#seal({ ...label, key }, named);
       this.#tallies.set(key, crc);
       await batch.put(key, bytes);
-    } else if (this.#tallies.delete(key)) await batch.delete(key);
+      return;
+    }
+    this.#names.forget(name);
+    if (this.#tallies.delete(key)) await batch.delete(key);
+  }
+
+  #isReadable(account: AccountId | ''): boolean {
+    return this.#vault?.has(account) ?? true;
   }
 
   #seal(label: Label, pack: (to: Packer) => void): Sealed {

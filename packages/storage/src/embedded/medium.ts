@@ -7,7 +7,7 @@ import {
   type StageOptions,
 } from '@mail-server-kit/core';
 import type { StoreBlock } from '../state/block.ts';
-import type { Delta } from '../state/delta.ts';
+import { goneWith, type Delta } from '../state/delta.ts';
 import {
   someFacts,
   type Extent,
@@ -204,7 +204,7 @@ export class JournalMedium implements Medium {
     deltas: readonly Delta[],
     done: (error?: MailError) => void,
   ): (error?: MailError) => void {
-    const gone = deltas.flatMap((delta) => (delta.kind === 'accountGone' ? [delta.account] : []));
+    const gone = goneWith(deltas);
     if (gone.length === 0) return done;
     return (error) => {
       if (!error) {

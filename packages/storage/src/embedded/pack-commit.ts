@@ -1,6 +1,6 @@
 /** A commit as the payload of a journal record: time, counters, and a section for each account that it changes. */
 import type { AccountId, MailboxId, ModSeq, UidValidity, WriteResult } from '@mail-server-kit/core';
-import type { Delta } from '../state/delta.ts';
+import { ownerOf, repeatOwner, type Delta } from '../state/delta.ts';
 import type { Counters } from '../state/world.ts';
 import {
   packFlagNames,
@@ -70,7 +70,10 @@ export function packCommit(to: Packer, commit: CommitRecord, vault?: Vault): voi
   to.u8((id === undefined ? 0 : HAS_ID) | (counters ? HAS_COUNTERS : 0));
   if (counters) packCounters(to, counters);
   const sections = sectionsOf(deltas, counters ? 1 : 0);
-  if (id !== undefined && sections.length === 0) sections.push({ account: '', from: 0, end: 0 });
+  // Id and results are in front.
+  if (id !== undefined && sections[0]?.account !== repeatOwner(deltas)) {
+    sections.unshift({ account: '', from: 0, end: 0 });
+  }
   to.varint(sections.length);
   sections.forEach(({ account, from, end }, index) => {
     const pack = () => {
@@ -113,22 +116,6 @@ function sectionsOf(deltas: readonly Delta[], from: number): SectionOf[] {
     else sections.push({ account, from: i, end: i + 1 });
   }
   return sections;
-}
-
-/** Whose key seals it; '' is the store's. That an account is gone has to be readable without its key. */
-function ownerOf(delta: Delta): AccountId | '' {
-  switch (delta.kind) {
-    case 'counters':
-    case 'accountGone':
-    case 'floor':
-      return '';
-    case 'record':
-      return delta.record.account ?? '';
-    case 'recordGone':
-      return delta.account ?? '';
-    default:
-      return delta.account;
-  }
 }
 
 /**

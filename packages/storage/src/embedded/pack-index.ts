@@ -1,12 +1,13 @@
 /** Values of the index: accounts, mailboxes, blocks, records, each with its checksum and the LSN it was written at. */
 import { crc32 } from 'node:zlib';
-import type {
-  AccountId,
-  MailboxId,
-  ModSeq,
-  Uid,
-  UidValidity,
-  WriteResult,
+import {
+  MailError,
+  type AccountId,
+  type MailboxId,
+  type ModSeq,
+  type Uid,
+  type UidValidity,
+  type WriteResult,
 } from '@mail-server-kit/core';
 import type { About } from '../state/block.ts';
 import type { MailboxState } from '../state/mailbox.ts';
@@ -71,7 +72,10 @@ export interface Unsealed {
   readonly crc: number;
 }
 
-/** And the only one where they are opened. @throws OddIndex, UnpackError */
+/**
+ * And the only one where they are opened.
+ * @throws OddIndex, UnpackError; MailError EXPUNGED if the key is destroyed, CORRUPTION
+ */
 export function unseal(key: string, bytes: Uint8Array, vault: Vault | undefined): Unsealed {
   if (bytes.length < HEAD) throw new OddIndex(`${key} is too short`);
   const from = new Unpacker(bytes);
@@ -81,7 +85,7 @@ export function unseal(key: string, bytes: Uint8Array, vault: Vault | undefined)
   from.raw(3);
   const lsn = from.f64();
   const { account, inside } = unpackSection(from, vault);
-  if (!inside) throw new OddIndex(`${key} belongs to an account whose key is destroyed`);
+  if (!inside) throw new MailError('EXPUNGED', 'The account is destroyed');
   return { crc, lsn, account, from: inside };
 }
 
@@ -265,8 +269,8 @@ export function packRepeat(to: Packer, { at, lsn, results }: Repeat): void {
   to.text(JSON.stringify(results));
 }
 
-export function unpackRepeat(id: string, from: Unpacker): Repeat {
+export function unpackRepeat(id: string, account: AccountId | '', from: Unpacker): Repeat {
   const at = from.f64();
   const lsn = from.varint();
-  return { id, at, lsn, results: JSON.parse(from.text()) as WriteResult[] };
+  return { id, at, lsn, account, results: JSON.parse(from.text()) as WriteResult[] };
 }

@@ -32,6 +32,8 @@ import { openReadOnly } from './read-only.ts';
 import { rebuildMailbox } from './rebuild.ts';
 import { attachSearch } from './search.ts';
 import { checkSyncMode, type SyncMode } from './syncing.ts';
+import type { MasterKey } from './vault/master-key.ts';
+import type { Encryption } from './vault/open.ts';
 
 export interface EmbeddedStoreOptions {
   /**
@@ -83,6 +85,11 @@ export interface EmbeddedStoreOptions {
   readonly scrubMs?: number;
   /** Octets that a scrub or the filling of a side reads or writes in a second. Default 50 MiB. */
   readonly copyOctetsPerSecond?: number;
+  /**
+   * Everything that tells of mail is encrypted, with keys in the directory `keys` that the master key wraps. To be chosen
+   * when the store is new. Default: nothing is encrypted.
+   */
+  readonly encryption?: Encryption;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Log;
@@ -100,6 +107,12 @@ export interface EmbeddedStore extends MailStore {
    * @throws the reason if the store is closed meanwhile
    */
   scrub(): Promise<ScrubReport>;
+  /**
+   * From now on `next` is the master key. Wrapped keys are written anew, nothing else. Keep both until it resolves: a crash
+   * may leave either.
+   * @throws MailError CANNOT if the store is not encrypted; UNAVAILABLE, or whatever `next` throws, if nothing was changed
+   */
+  rotateMasterKey(next: MasterKey): Promise<void>;
 }
 
 const MIB = 1_048_576;
@@ -109,8 +122,9 @@ const MIB = 1_048_576;
  * `health()` says so.
  * @throws MailError UNAVAILABLE if another process owns a directory (its number is in the text), no directory can be used or
  *   the thread that writes the journal cannot start; CORRUPTION if the journal is damaged on every side, with segment and
- *   offset; CANNOT if a later version wrote it, or the directories are not two sides of one store; NONEXISTENT if it is to be
- *   read only and not there
+ *   offset; CANNOT if a later version wrote it, the directories are not two sides of one store, it is encrypted and no master
+ *   key is given, or the other way round; NOPERM if the master key is another one; NONEXISTENT if it is to be read only and
+ *   not there
  */
 export async function openEmbeddedStore(
   directories: string | readonly [string] | readonly [string, string],
@@ -270,5 +284,6 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
     clock: options.clock ?? systemClock,
     random: options.random ?? { bytes: (count) => randomBytes(count) },
     log: options.log ?? silent,
+    ...(options.encryption ? { encryption: options.encryption } : {}),
   };
 }

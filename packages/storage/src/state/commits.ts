@@ -7,7 +7,7 @@ import {
   type StageId,
   type Write,
 } from '@mail-server-kit/core';
-import { locateKept, type Rules } from './delta.ts';
+import { goneWith, locateKept, repeatOwner, type Rules } from './delta.ts';
 import { changesOf, cursorOf, type Feed } from './feed.ts';
 import type { Medium } from './medium.ts';
 import { plan } from './plan.ts';
@@ -110,7 +110,10 @@ export class Commits {
           reject(error);
         } else {
           publish();
-          if (id !== undefined) repeats.add({ id, at, lsn, results }, at);
+          repeats.forget(goneWith(deltas));
+          if (id !== undefined) {
+            repeats.add({ id, at, lsn, results, account: repeatOwner(deltas) }, at);
+          }
           this.#useUp(writes);
           feed.tell({ lsn, changes: changesOf(deltas, lsn, at) });
           resolve({ cursor: cursorOf(lsn), results });

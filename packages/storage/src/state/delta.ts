@@ -86,6 +86,32 @@ export type Rules = Remembering;
 /** Of a hidden mailbox nobody wants to know what is no longer there. */
 const forgetful: Rules = { vanishedRanges: 0, vanishedMs: 0 };
 
+/** Accounts that are gone with these changes. */
+export const goneWith = (deltas: readonly Delta[]): AccountId[] =>
+  deltas.flatMap((delta) => (delta.kind === 'accountGone' ? [delta.account] : []));
+
+/** Whom a change belongs to; '' is the store itself. That an account is gone has to be known also without its key. */
+export function ownerOf(delta: Delta): AccountId | '' {
+  switch (delta.kind) {
+    case 'counters':
+    case 'accountGone':
+    case 'floor':
+      return '';
+    case 'record':
+      return delta.record.account ?? '';
+    case 'recordGone':
+      return delta.account ?? '';
+    default:
+      return delta.account;
+  }
+}
+
+/** Whom id and results of a commit belong to: they tell of what it changed, but the end of an account has to outlive it. */
+export function repeatOwner(deltas: readonly Delta[]): AccountId | '' {
+  const first = deltas.find(({ kind }) => kind !== 'counters');
+  return first && goneWith(deltas).length === 0 ? ownerOf(first) : '';
+}
+
 /** What `delta` was made for must be there: planned on the same state, it is. `at`: when its commit was made. */
 export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): void {
   switch (delta.kind) {

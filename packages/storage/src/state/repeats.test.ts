@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'vitest';
+import type { AccountId } from '@mail-server-kit/core';
 import { REMEMBERED, REMEMBERED_MS, Repeats } from './repeats.ts';
 
-const repeat = (id: string, at: number) => ({ id, at, lsn: 1, results: [] });
+const repeat = (id: string, at: number, account = '') => ({
+  ...{ id, at, lsn: 1, results: [] },
+  account: account as AccountId | '',
+});
 
 describe('results of commits with an id', () => {
   it('are known for an hour', () => {
@@ -21,5 +25,15 @@ describe('results of commits with an id', () => {
     assert.ok(repeats.get('1', REMEMBERED));
     // A checkpoint removes it too.
     assert.deepEqual([...repeats.takeChanged().keys()].sort(), ['0', 'one more']);
+  });
+
+  it('are forgotten with the account that they tell of', () => {
+    const repeats = new Repeats(true);
+    for (const account of ['', 'anna', 'ben']) repeats.add(repeat(`of ${account}`, 0, account), 0);
+    repeats.takeChanged();
+    repeats.forget(['anna' as AccountId]);
+    assert.equal(repeats.get('of anna', 0), undefined);
+    assert.ok(repeats.get('of ben', 0) && repeats.get('of ', 0));
+    assert.deepEqual([...repeats.takeChanged().keys()], ['of anna']);
   });
 });

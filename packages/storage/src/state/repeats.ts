@@ -2,7 +2,7 @@
  * Results of commits that had an id, for an hour, and of the newest 100,000 at most: a lost answer must not become a second
  * mail, and a flood of mail must not fill the memory.
  */
-import type { Commit } from '@mail-server-kit/core';
+import type { AccountId, Commit } from '@mail-server-kit/core';
 
 export const REMEMBERED_MS = 3_600_000;
 export const REMEMBERED = 100_000;
@@ -12,6 +12,8 @@ export interface Repeat {
   readonly at: number;
   readonly lsn: number;
   readonly results: Commit['results'];
+  /** Whose they are; '' is the store itself. */
+  readonly account: AccountId | '';
 }
 
 export class Repeats {
@@ -35,6 +37,16 @@ export class Repeats {
     // Insertion order is the order in time: the oldest are in front.
     for (const [id, known] of this.#known) {
       if (isFresh(known, now) && this.#known.size <= REMEMBERED) break;
+      this.#known.delete(id);
+      this.#changed?.add(id);
+    }
+  }
+
+  /** What belonged to accounts that are destroyed. */
+  forget(accounts: readonly AccountId[]): void {
+    if (accounts.length === 0) return;
+    for (const [id, { account }] of this.#known) {
+      if (account === '' || !accounts.includes(account)) continue;
       this.#known.delete(id);
       this.#changed?.add(id);
     }

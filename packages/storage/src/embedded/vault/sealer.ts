@@ -22,7 +22,7 @@ export const FRONT_OCTETS = SESSION_OCTETS + 6;
 export const SEALED_OCTETS = FRONT_OCTETS + TAG_OCTETS;
 
 /** What a sealed value is; part of its nonce, so that none passes for another. The numbers never change their meaning. */
-export const sealed = { key: 1, section: 2, message: 3, value: 4, index: 5, search: 6 } as const;
+export const sealed = { key: 1, section: 2, message: 3, value: 4 } as const;
 export type SealedKind = (typeof sealed)[keyof typeof sealed];
 
 const ALGORITHM = 'aes-256-gcm';

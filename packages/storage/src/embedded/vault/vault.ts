@@ -270,6 +270,11 @@ export class Vault {
     return new Uint8Array(hkdfSync('sha256', held.key, '', 'mail-server-kit search', KEY_OCTETS));
   }
 
+  /** Tells nothing, and is never drawn twice. */
+  randomName(): string {
+    return Buffer.from(this.#options.random.bytes(15)).toString('base64url');
+  }
+
   #sealer(account: KeyOwner): Sealer | undefined {
     const held = this.#keys.get(account);
     return held && (held.sealer ??= new Sealer(held.key, this.#session));
