@@ -71,6 +71,23 @@ describe('the index', () => {
     assert.equal(again.results[0]?.uid, 601);
   }
 
+  it('is made anew when the process ended while it was read, or again and again soon after a start', async () => {
+    const table: [note: string, trusted: boolean][] = [
+      [`1 ${Date.now()} 1`, false],
+      [`3 ${Date.now()} 0`, false],
+      [`2 ${Date.now()} 0`, true],
+      [`9 ${Date.now() - 3_600_000} 0`, true],
+      ['nonsense', true],
+    ];
+    for (const [note, trusted] of table) {
+      const directory = fresh();
+      fs.writeFileSync(path.join(directory, 'index.doubt'), note);
+      const events = await isSame(directory);
+      assert.equal(events.includes('index is not trusted'), !trusted, note);
+      assert.ok(!fs.existsSync(path.join(directory, 'index.doubt')), 'closed, it is trusted again');
+    }
+  });
+
   it('brings everything back at a start, without a replay', async () => {
     assert.deepEqual(await isWhole(fresh()), []);
   });

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { ClassicLevel } from 'classic-level';
 import { MailError, type Log } from '@mail-server-kit/core';
+import { Doubt } from './doubt.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 type Put = { readonly type: 'put'; readonly key: string; readonly value: Uint8Array };
@@ -9,6 +10,7 @@ type Put = { readonly type: 'put'; readonly key: string; readonly value: Uint8Ar
 interface One {
   readonly directory: string;
   readonly level: Level;
+  readonly doubt: Doubt;
 }
 
 /** Operations of one batch while an index is copied. */
@@ -33,9 +35,20 @@ export class Levels {
     load: (level: Level) => Promise<T | undefined>,
   ): Promise<T | undefined> {
     for (const directory of directories) {
+      const doubt = new Doubt(directory);
+      if (doubt.begin(Date.now())) {
+        this.#log({ level: 'warn', service: 'storage', event: 'index is not trusted', directory });
+        remove(directory);
+      }
       const level = await this.#openOrAnew(directory);
-      if (level) this.#all.push({ directory, level });
+      if (level) this.#all.push({ directory, level, doubt });
     }
+    const loaded = await this.#loadOne(load);
+    for (const { doubt } of this.#all) doubt.reading(false);
+    return loaded;
+  }
+
+  async #loadOne<T>(load: (level: Level) => Promise<T | undefined>): Promise<T | undefined> {
     const ends = await Promise.all(this.#all.map(async (one) => [one, await endOf(one)] as const));
     ends.sort(([, a], [, b]) => b.lsn - a.lsn);
     for (const [i, [one, end]] of ends.entries()) {
@@ -108,8 +121,10 @@ export class Levels {
   /** Directories of those that have a value which is not sound. */
   async findOdd(isSound: (key: string, value: Uint8Array) => boolean): Promise<string[]> {
     const odd: string[] = [];
-    for (const { directory, level } of [...this.#all]) {
+    for (const { directory, level, doubt } of [...this.#all]) {
+      doubt.reading(true);
       if (!(await isAllSound(level, isSound))) odd.push(directory);
+      doubt.reading(false);
     }
     return odd;
   }
@@ -126,7 +141,10 @@ export class Levels {
     fs.rmSync(directory, { recursive: true, force: true });
     const level = await this.#openOrAnew(directory);
     if (!level) return false;
-    const one = { directory, level };
+    const doubt = new Doubt(directory);
+    doubt.begin(Date.now());
+    doubt.reading(false);
+    const one = { directory, level, doubt };
     if (source && !(await this.#copy(source, one))) return false;
     this.#all.push(one);
     return true;
@@ -168,7 +186,10 @@ export class Levels {
   }
 
   async close(): Promise<void> {
-    for (const { level } of this.#all) await level.close().catch(() => {});
+    for (const { level, doubt } of this.#all) {
+      await level.close().catch(() => {});
+      doubt.end();
+    }
   }
 
   /** After `close`: the next start makes them anew. */
