@@ -34,6 +34,8 @@ export interface DiskFile {
   truncate(size: number): void;
   /** Data, and what is needed to find it, reach the disk (fdatasync). A failure is never retried as if it could succeed. */
   sync(): void;
+  /** The same without waiting for it in this thread, where the system can. */
+  syncApart?(): Promise<void>;
   close(): void;
 }
 
@@ -45,6 +47,10 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Names created, removed and renamed so far are durable. */
   syncDirectory(): void;
+  /** The same without waiting for it in this thread, where the system can. */
+  syncDirectoryApart?(): Promise<void>;
+  /** Octets that can still be written, as far as that is known. */
+  free?(): number;
 }
 
 /** An outgoing connection: a duplex stream of octets. */

@@ -292,7 +292,7 @@ describe('rot', () => {
     const { store, inbox } = await begin(disk);
     for (let i = 0; i < 40; i++) await append(store, inbox, 'x'.repeat(5000));
     await store.close();
-    const [first = '', second = ''] = disk.list();
+    const [first = '', second = ''] = disk.list().filter((name) => name.endsWith('.journal'));
     disk.flip(second, 20);
     await assert.rejects(openOn(disk), (error: unknown) => isMailError(error, 'CORRUPTION'));
     disk.flip(second, 20);

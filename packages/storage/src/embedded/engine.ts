@@ -1,6 +1,6 @@
 /** A store on a journal, on any disk: what is there is replayed, what comes is appended. */
 import { MailError, type Clock, type Disk } from '@mail-server-kit/core';
-import { apply, goneWith, repeatOwner, type Rules } from '../state/delta.ts';
+import { apply, goneWith, repeatOwner, type Delta, type Rules } from '../state/delta.ts';
 import { Repeats } from '../state/repeats.ts';
 import { StateStore, type StoreOptions } from '../state/store.ts';
 import { Draft, World } from '../state/world.ts';
@@ -16,7 +16,10 @@ import { Unpacker } from './pack.ts';
 import { JournalReader } from './reader.ts';
 import { createJournal, settleEnd } from './recover.ts';
 import * as scanning from './scan.ts';
-import { damaged, listSegments, type Segment } from './segments.ts';
+import { damaged, listSegments, openSegment, type Segment } from './segments.ts';
+import { Keeper, type SpaceOptions, type SpaceStats } from './space/keeper.ts';
+import type { Journaled } from './space/lists.ts';
+import { rebuild } from './space/rebuild.ts';
 import { Stages } from './stages.ts';
 import { Syncing, type SyncMode } from './syncing.ts';
 import type { MasterKey } from './vault/master-key.ts';
@@ -28,6 +31,7 @@ export interface EngineOptions extends OpenVaultOptions {
   readonly clock: Clock;
   readonly rules: Rules;
   readonly undeleteMs: number;
+  readonly space: SpaceOptions;
   readonly segmentOctets: number;
   readonly maxStagedOctets: number;
   readonly sync: SyncMode;
@@ -57,8 +61,13 @@ export interface Base {
   readonly position: scanning.Position;
 }
 
-/** The last checkpoint of the store with this id, or an empty base. */
-export type FindBase = (store: Uint8Array, vault: Vault | undefined) => Promise<Base>;
+/** The last checkpoint of the store with this id if it fits, or an empty base. */
+export type FindBase = (
+  store: Uint8Array,
+  vault: Vault | undefined,
+  /** Whether changes from there on can still be read. */
+  fits: (position: scanning.Position) => boolean,
+) => Promise<Base>;
 
 /** @throws MailError CORRUPTION, with the place; CANNOT if a later version wrote it; NONEXISTENT if it is to be read and is not there */
 export async function openJournalStore(
@@ -77,12 +86,16 @@ export async function openJournalStore(
   }
   const { store, generation } = ([...segments.values()].at(-1) as Segment).header;
   const seed = seedOf(store);
-  const base = await findBase(store, vault);
-  const scanned = replay(disk, segments, base, {
-    ...{ seed, vault },
-    rules: options.rules,
-    facts: options.facts,
-  });
+  const fits = ({ segment }: scanning.Position) => !isCompactedFrom(segments, segment);
+  const base = await findBase(store, vault, fits);
+  const journaled = { disk, store, seed, vault };
+  const sealed =
+    base.position.lsn === 0
+      ? rebuild(journaled, segments, base, options.rules, options.clock.now())
+      : undefined;
+  const from = sealed ? { ...base, position: sealed } : base;
+  const { rules, facts } = options;
+  const scanned = replay(disk, segments, from, { seed, vault, rules, facts });
   if (vault) settleKeys(vault, base.world, readOnly);
   const ready = readOnly
     ? ([...segments.keys()].at(-1) as number)
@@ -92,10 +105,14 @@ export async function openJournalStore(
   const capacity = (segments.get(segment) as Segment).octets;
   const tail = { segment, offset, lsn, capacity };
   const journal = new Journal({ link, tail, segmentOctets, seed });
-  const history = historyOf(disk, segments, journal, { seed, vault });
+  const history = historyOf(journaled, segments, journal);
   const { closed } = scanned;
-  return new JournalStore(options, { base, link, journal, history, closed, vault });
+  const found = { base, history, closed, vault, journaled, segments };
+  return new JournalStore(options, { ...found, link, journal });
 }
+
+const isCompactedFrom = (segments: ReadonlyMap<number, Segment>, first: number): boolean =>
+  [...segments].some(([number, { compacted }]) => compacted && number >= first);
 
 export const emptyBase = (): Base => ({
   world: new World(),
@@ -146,21 +163,22 @@ function replay(
 
 /** Tells where the commits after a position begin, without having read them. */
 function historyOf(
-  disk: Disk,
+  { disk, seed, vault }: Journaled,
   segments: ReadonlyMap<number, Segment>,
   journal: Journal,
-  { seed, vault }: { seed: number; vault: Vault | undefined },
 ): History {
   const history = new History(disk, seed, () => journal.durable, vault);
   for (const [segment, { octets }] of segments) {
     if (segment > journal.end.segment) break;
-    const reader = new scanning.SegmentReader(disk, segment, octets);
-    const head = reader.bytes(SEGMENT_HEADER, RECORD_HEADER);
-    const first = head.length < RECORD_HEADER ? 0 : readRecordHeader(head, 0).lsn;
-    history.add(segment, first || journal.end.lsn + 1, octets);
-    reader.close();
+    const file = openSegment(disk, segment);
+    if (file.kept) history.compacted(segment, file.kept.first, file.kept.forgotten);
+    else {
+      const head = Buffer.alloc(RECORD_HEADER);
+      file.read(head, SEGMENT_HEADER);
+      history.add(segment, readRecordHeader(head, 0).lsn || journal.end.lsn + 1, octets);
+    }
+    file.close();
   }
-  journal.onSegment = (segment, lsn, octets) => history.add(segment, lsn, octets);
   return history;
 }
 
@@ -172,6 +190,8 @@ interface Parts {
   /** The journal ends with a mark. */
   readonly closed: boolean;
   readonly vault: Vault | undefined;
+  readonly journaled: Journaled;
+  readonly segments: ReadonlyMap<number, Segment>;
 }
 
 export class JournalStore extends StateStore {
@@ -181,15 +201,21 @@ export class JournalStore extends StateStore {
   readonly #link: Link;
   readonly #reader: JournalReader;
   readonly #waiting: (() => void)[] = [];
+  readonly #keeper: Keeper | undefined;
   /** LSN of the last record if that is a mark. */
   #marked: number;
   /** What else has to happen before the journal is closed. */
   beforeClose: () => Promise<void> = async () => {};
   afterClose: () => Promise<void> = async () => {};
+  /** Brings the next start so far that segments before need not be replayed. */
+  beforeCompact: () => Promise<void> = async () => {};
+  /** The next start replays changes from this segment on. */
+  replayed: () => number = () => Infinity;
   /** Called when commits have become durable and visible. */
   onDurable: () => void = () => {};
 
-  constructor(options: EngineOptions, { base, link, journal, history, closed, vault }: Parts) {
+  constructor(options: EngineOptions, parts: Parts) {
+    const { base, link, journal, history, closed, vault, journaled, segments } = parts;
     const { disk, maxStagedOctets: maxOctets, cache } = options;
     const reader = new JournalReader(disk, () => journal);
     const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -200,7 +226,9 @@ export class JournalStore extends StateStore {
       return this.#closeJournal();
     };
     const { facts } = options;
-    const about = { journal, reader, stages, syncing, cache, facts, close, vault };
+    const onCommit = (deltas: readonly Delta[]) => this.#keeper?.changed(deltas);
+    const taken = { journal, reader, stages, syncing, onCommit };
+    const about = { ...taken, cache, facts, close, vault };
     const medium = new JournalMedium(about);
     const { clock, log, rules, undeleteMs } = options;
     const { world, repeats } = base;
@@ -212,10 +240,26 @@ export class JournalStore extends StateStore {
     this.#link = link;
     this.#reader = reader;
     this.#marked = closed ? lsn : 0;
+    const { header } = [...segments.values()].at(-1) as Segment;
+    journal.onSegment = (number, first, octets) => {
+      history.add(number, first, octets);
+      const segment = { header: { ...header, segment: number, octets }, octets, compacted: false };
+      this.#keeper?.begun(number, segment);
+    };
+    if (!options.readOnly) {
+      const there = new Map([...segments].filter(([number]) => number <= journal.end.segment));
+      const staged = () => stages.pieces();
+      const needed = () => this.replayed();
+      this.#keeper = new Keeper({
+        ...{ ...journaled, clock, log, world, journal, reader, history, progress },
+        ...{ staged, needed, segments: there, ...options.space },
+      });
+    }
     link.onProgress = () => {
       this.advance();
       for (const resolve of this.#waiting.splice(0)) resolve();
       this.onDurable();
+      this.#keeper?.advanced();
     };
   }
 
@@ -228,8 +272,24 @@ export class JournalStore extends StateStore {
     await this.vault.rotate(next);
   }
 
+  /**
+   * Frees what nobody needs any more, now and to the end: segments of which less than `below` (0 to 1) is needed.
+   * @throws MailError UNAVAILABLE if the store was opened to be read
+   */
+  async compact(below?: number): Promise<SpaceStats> {
+    if (!this.#keeper) throw new MailError('UNAVAILABLE', 'The store was opened to be read');
+    await this.beforeCompact();
+    return this.#keeper.compact(below);
+  }
+
+  /** What the journal takes on the disk, and about how much of that is needed. */
+  stats(): SpaceStats {
+    return this.#keeper?.stats() ?? { segments: 0, compacted: 0, octets: 0, live: 0 };
+  }
+
   async #closeJournal(): Promise<void> {
     try {
+      await this.#keeper?.close();
       await this.beforeClose();
       if (!this.#link.failed && this.journal.end.lsn !== this.#marked) await this.#mark();
     } finally {

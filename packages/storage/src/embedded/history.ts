@@ -1,18 +1,21 @@
 /** Old changes, read from the journal. */
-import type { Disk } from '@mail-server-kit/core';
+import { MailError, type Disk } from '@mail-server-kit/core';
 import { changesOf, type Told } from '../state/feed.ts';
 import { COMMIT, RECORD_HEADER, SEGMENT_HEADER, aligned } from './layout.js';
 import { unpackCommit } from './pack-commit.ts';
 import { Unpacker } from './pack.ts';
 import type { Vault } from './vault/vault.ts';
 import { SegmentReader, type JournalRecord } from './scan.ts';
-import { damaged } from './segments.ts';
+import { damaged, openSegment, type Kept } from './segments.ts';
+import { readList, readListed } from './space/list.ts';
 
 interface Known {
   readonly segment: number;
   readonly octets: number;
   /** LSN of its first record. */
   readonly first: number;
+  /** Only some of its commits are left. */
+  readonly compacted: boolean;
 }
 
 /** Octets of the journal read at one time, before others get their turn. */
@@ -24,6 +27,9 @@ export class History {
   /** Where the last page ended, so that the next one need not be looked for. */
   #resume: { lsn: number; segment: number; offset: number } | undefined;
 
+  /** Commits up to this LSN are not all there any more. */
+  #forgotten = 0;
+
   constructor(
     readonly disk: Disk,
     readonly seed: number,
@@ -33,11 +39,29 @@ export class History {
   ) {}
 
   add(segment: number, first: number, octets: number): void {
-    this.#segments.push({ segment, first, octets });
+    this.#segments.push({ segment, first, octets, compacted: false });
   }
 
-  /** Commits after `lsn`; empty: there are none that are durable. */
+  /** A segment was compacted, or is: with it commits up to `forgotten`, unless that is 0. */
+  compacted(segment: number, first: number, forgotten: number): void {
+    const index = this.#segments.findIndex((known) => known.segment === segment);
+    const known = { segment, first, octets: 0, compacted: true };
+    if (index < 0) this.#segments.push(known);
+    else this.#segments[index] = known;
+    this.#forgotten = Math.max(this.#forgotten, forgotten);
+    this.#resume = undefined;
+  }
+
+  /** LSN of the first record of a segment. */
+  firstOf(segment: number): number {
+    return this.#segments.find((known) => known.segment === segment)?.first ?? 0;
+  }
+
+  /** Commits after `lsn`; empty: there are none that are durable. @throws MailError FORGOTTEN if there were more */
   after(lsn: number): Told[] {
+    if (lsn < this.#forgotten) {
+      throw new MailError('FORGOTTEN', 'Changes so old are forgotten');
+    }
     const told: Told[] = [];
     let at = this.#begin(lsn);
     const end = this.durable();
@@ -65,7 +89,8 @@ export class History {
     end: number,
     told: Told[],
   ): { index: number; offset: number; next: number } | undefined {
-    const { segment, octets } = this.#segments[index] as Known;
+    const { segment, octets, compacted } = this.#segments[index] as Known;
+    if (compacted) return this.#listed(index, after, told);
     const reader = new SegmentReader(this.disk, segment, octets);
     try {
       let at = offset;
@@ -88,6 +113,32 @@ export class History {
       return lsn > end ? undefined : { index, offset: at, next: lsn };
     } finally {
       reader.close();
+    }
+  }
+
+  /** What is left in a compacted segment. */
+  #listed(
+    index: number,
+    after: number,
+    told: Told[],
+  ): { index: number; offset: number; next: number } | undefined {
+    const { segment } = this.#segments[index] as Known;
+    const file = openSegment(this.disk, segment);
+    try {
+      const at = (file.kept as Kept).list;
+      const list = readList(file.file, segment, at);
+      if (!list) throw damaged(segment, at);
+      for (const listed of list.commits) {
+        if (listed.lsn <= after) continue;
+        const read = (into: Uint8Array, offset: number) => file.read(into, offset);
+        const commit = readListed(read, segment, listed, this.vault);
+        const changes = changesOf(commit.deltas, listed.lsn, commit.at);
+        told.push({ lsn: listed.lsn, changes });
+      }
+      if (!this.#segments[index + 1]) return undefined;
+      return { index: index + 1, offset: SEGMENT_HEADER, next: list.last + 1 };
+    } finally {
+      file.close();
     }
   }
 }

@@ -18,6 +18,7 @@ import { loadIndex, recordKey, versionKey } from './index-load.ts';
 import type { Damage } from './mirror/events.ts';
 import { Levels } from './mirror/levels.ts';
 import {
+  OddIndex,
   isSound,
   packAccount,
   packApplied,
@@ -67,6 +68,8 @@ export class Index {
   #broken = false;
   /** LSN of the last checkpoint. */
   applied = 0;
+  /** Segment from which the next start replays: that of the last checkpoint that is on the disk. */
+  replayed = Infinity;
 
   constructor(options: IndexOptions) {
     this.#options = options;
@@ -88,7 +91,11 @@ export class Index {
   }
 
   /** What the last checkpoint knew; an empty base if there is none to be trusted. @throws MailError UNAVAILABLE if another process has it */
-  async load(store: Uint8Array, vault?: Vault): Promise<Base> {
+  async load(
+    store: Uint8Array,
+    vault?: Vault,
+    fits: (position: Position) => boolean = () => true,
+  ): Promise<Base> {
     this.#store = store;
     this.#vault = this.facts.vault = vault;
     const loaded = await this.#levels.open(this.#options.directories, (level) => {
@@ -97,7 +104,7 @@ export class Index {
       this.facts.reset();
       const names = (this.#names = new IndexNames(vault));
       const { facts } = this;
-      return loadIndex(level, { store, vault, blocks: this.#blocks, facts, names });
+      return fitting(loadIndex(level, { store, vault, blocks: this.#blocks, facts, names }), fits);
     });
     if (!loaded) this.#names = new IndexNames(vault);
     // The journal has everything, and the log says why there is no index.
@@ -106,6 +113,7 @@ export class Index {
       this.#tallies = loaded.tallies;
       this.#listed = loaded.listed;
       this.applied = loaded.base.position.lsn;
+      this.replayed = loaded.base.position.segment;
     }
     this.#base = loaded?.base ?? { ...emptyBase(), repeats: new Repeats(true) };
     this.#base.world.dirty ??= new Dirty();
@@ -172,6 +180,7 @@ export class Index {
       await last.put('z', applied.bytes);
       await last.write();
       this.#blocks.applied = lsn;
+      this.replayed = position.segment;
       for (const [block, home] of fresh) this.#blocks.settle(block, home);
     } catch (error) {
       // The journal has everything; the next start makes a new index.
@@ -336,3 +345,13 @@ export class Index {
 
 /** Octets of blocks in one batch. */
 const BATCH = 8 * 1_048_576;
+
+/** @throws OddIndex if changes from its position on cannot be read any more */
+async function fitting<Found extends { readonly base: Base } | undefined>(
+  loading: Promise<Found>,
+  fits: (position: Position) => boolean,
+): Promise<Found> {
+  const loaded = await loading;
+  if (loaded && !fits(loaded.base.position)) throw new OddIndex('older than the journal');
+  return loaded;
+}

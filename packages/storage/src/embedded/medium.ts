@@ -49,6 +49,8 @@ export interface JournalMediumOptions {
   readonly cache: CacheBudget;
   /** Of a store with an index. */
   readonly facts?: FactsIndex | undefined;
+  /** A commit was taken. */
+  readonly onCommit?: (deltas: readonly Delta[]) => void;
   /** After the last commit. */
   readonly close: () => Promise<void>;
   /** Undefined: nothing is encrypted. */
@@ -194,6 +196,7 @@ export class JournalMedium implements Medium {
     const placed = journal.append(partsOf(packer, bodies), options, landed);
     if (!placed) return undefined;
     syncing.appended();
+    this.#options.onCommit?.(deltas);
     taken = { lsn: placed.lsn, deltas: absolute(deltas, placed.place) };
     return taken;
   }

@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 /** Vectors that one pwritev takes (IOV_MAX). */
 const VECTORS = 1024;
@@ -19,6 +20,18 @@ export function nodeDisk(directory) {
     open: (name, mode) => openFile(at(name), mode),
     remove: (name) => fs.unlinkSync(at(name)),
     rename: (from, to) => fs.renameSync(at(from), at(to)),
+    free() {
+      const { bavail, bsize } = fs.statfsSync(directory);
+      return bavail * bsize;
+    },
+    async syncDirectoryApart() {
+      const handle = await fs.promises.open(directory, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    },
     syncDirectory() {
       const fd = fs.openSync(directory, 'r');
       try {
@@ -56,6 +69,7 @@ function openFile(file, mode) {
     size: () => fs.fstatSync(fd).size,
     truncate: (size) => fs.ftruncateSync(fd, size),
     sync: () => fs.fdatasyncSync(fd),
+    syncApart: () => promisify(fs.fdatasync)(fd),
     close: () => fs.closeSync(fd),
   };
 }

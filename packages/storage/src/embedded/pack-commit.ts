@@ -1,5 +1,12 @@
 /** A commit as the payload of a journal record: time, counters, and a section for each account that it changes. */
-import type { AccountId, MailboxId, ModSeq, UidValidity, WriteResult } from '@mail-server-kit/core';
+import type {
+  AccountId,
+  MailboxId,
+  ModSeq,
+  Uid,
+  UidValidity,
+  WriteResult,
+} from '@mail-server-kit/core';
 import { ownerOf, repeatOwner, type Delta } from '../state/delta.ts';
 import type { Counters } from '../state/world.ts';
 import {
@@ -8,11 +15,13 @@ import {
   packProperties,
   packRecord,
   packRows,
+  packVanished,
   unpackFlagNames,
   unpackLimits,
   unpackProperties,
   unpackRecord,
   unpackRows,
+  unpackVanished,
 } from './pack-state.ts';
 import { packSection, unpackSection } from './pack-section.ts';
 import { UnpackError, type Packer, type Unpacker } from './pack.ts';
@@ -41,6 +50,9 @@ const codes = {
   record: 11,
   recordGone: 12,
   floor: 15,
+  mailboxState: 16,
+  accountState: 17,
+  spaceState: 18,
 } as const satisfies Record<Delta['kind'], number>;
 
 /** Two of them, when what goes can be brought back: with the time at the end. */
@@ -213,6 +225,28 @@ function packDelta(to: Packer, delta: Delta): void {
       to.uids(delta.uids);
       if (delta.kept !== undefined) to.f64(delta.kept);
       return;
+    case 'mailboxState':
+      to.varint(delta.uidNext);
+      packFlagNames(to, delta.flagNames);
+      to.varint(delta.vanishedFrom);
+      packVanished(to, delta.vanished);
+      return;
+    case 'accountState':
+      to.text(delta.account);
+      to.u8(delta.destroyed ? 1 : 0);
+      to.varint(delta.modSeq);
+      packLimits(to, delta.limits);
+      to.list(delta.names, (name) => to.text(name));
+      to.list(delta.mailboxes, (mailbox) => to.text(mailbox));
+      return;
+    case 'spaceState':
+      to.text(delta.space);
+      to.varint(delta.floor);
+      to.list(delta.gone, ([key, version]) => {
+        to.text(key);
+        to.varint(version);
+      });
+      return;
     case 'record':
       to.text(delta.space);
       to.text(delta.key);
@@ -283,6 +317,33 @@ function unpackDelta(from: Unpacker, version: number): Delta {
       };
     case 'expunge':
       return { kind, ...inside(), modSeq: modSeq(), uids: from.uids(), ...kept() };
+    case 'mailboxState':
+      return {
+        kind,
+        ...inside(),
+        modSeq: modSeq(),
+        uidNext: from.varint() as Uid,
+        flagNames: unpackFlagNames(from),
+        vanishedFrom: modSeq(),
+        vanished: unpackVanished(from),
+      };
+    case 'accountState':
+      return {
+        kind,
+        account: account(),
+        destroyed: from.u8() === 1,
+        modSeq: modSeq(),
+        limits: unpackLimits(from),
+        names: from.list(() => from.text()),
+        mailboxes: from.list(() => from.text() as MailboxId),
+      };
+    case 'spaceState':
+      return {
+        kind,
+        space: from.text(),
+        floor: from.varint(),
+        gone: from.list(() => [from.text(), from.varint()] as const),
+      };
     case 'record':
       return { kind, space: from.text(), key: from.text(), record: unpackRecord(from) };
     case 'recordGone': {

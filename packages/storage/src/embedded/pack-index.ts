@@ -18,9 +18,11 @@ import {
   packFlagNames,
   packLimits,
   packProperties,
+  packVanished,
   unpackFlagNames,
   unpackLimits,
   unpackProperties,
+  unpackVanished,
 } from './pack-state.ts';
 import { Packer, Unpacker } from './pack.ts';
 import type { Position } from './scan.ts';
@@ -200,11 +202,7 @@ export function packMailbox(
   to.varint(mailbox.deleted);
   to.varint(mailbox.octets);
   to.varint(mailbox.vanishedFrom);
-  to.list(mailbox.vanished, ({ modSeq, at, uids }) => {
-    to.varint(modSeq);
-    to.f64(at);
-    to.uids(uids);
-  });
+  packVanished(to, mailbox.vanished);
   let last = 0;
   to.list(blocks, ([about, { number, sum, lsn }]) => {
     to.varint(number);
@@ -240,11 +238,7 @@ export function unpackMailbox(
     octets: from.varint(),
   };
   const vanishedFrom = from.varint() as ModSeq;
-  const vanished = from.list(() => ({
-    modSeq: from.varint() as ModSeq,
-    at: from.f64(),
-    uids: from.uids(),
-  }));
+  const vanished = unpackVanished(from);
   let last = 0;
   const blocks = from.list((): readonly [About, BlockEntry] => {
     const entry = { number: from.varint(), lsn: from.varint(), sum: from.u32() };

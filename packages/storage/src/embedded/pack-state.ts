@@ -1,7 +1,7 @@
 /** Rows, properties and the like: the parts that journal records and checkpoints have in common. */
-import { systemFlags, type AccountId, type Limits } from '@mail-server-kit/core';
+import { systemFlags, type AccountId, type Limits, type ModSeq } from '@mail-server-kit/core';
 import { ROW_OCTETS, columnNames, rowsFrom, type Columns, type Rows } from '../state/columns.ts';
-import type { Properties } from '../state/mailbox.ts';
+import type { Properties, Vanished } from '../state/mailbox.ts';
 import type { RecordState } from '../state/world.ts';
 import { UnpackError, type Packer, type Unpacker } from './pack.ts';
 
@@ -74,6 +74,17 @@ export function unpackProperties(from: Unpacker, version: number): Properties {
   const properties = { name, subscribed, acl, metadata, limits };
   return specialUse === undefined ? properties : { ...properties, specialUse };
 }
+
+export function packVanished(to: Packer, vanished: readonly Vanished[]): void {
+  to.list(vanished, ({ modSeq, at, uids }) => {
+    to.varint(modSeq);
+    to.f64(at);
+    to.uids(uids);
+  });
+}
+
+export const unpackVanished = (from: Unpacker): Vanished[] =>
+  from.list(() => ({ modSeq: from.varint() as ModSeq, at: from.f64(), uids: from.uids() }));
 
 const limitNames = ['octets', 'messages', 'mailboxes', 'messageOctets'] as const;
 

@@ -123,6 +123,7 @@ export class JournalReader {
   reopen(segment: number): void {
     this.#files.get(segment)?.close();
     this.#files.delete(segment);
+    if (segmentAt(this.#windowPlace) === segment) this.#windowOctets = 0;
   }
 
   close(): void {

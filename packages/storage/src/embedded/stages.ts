@@ -29,6 +29,8 @@ interface Staged {
 
 export class Stages {
   readonly #stages = new Map<StageId, Staged>();
+  /** Pieces of what is still arriving. */
+  readonly #arriving = new Set<readonly Piece[]>();
   readonly #room: StagingRoom;
   readonly #options: StagesOptions;
   readonly #chunkOctets: number;
@@ -38,6 +40,12 @@ export class Stages {
     this.#options = options;
     this.#room = new StagingRoom(options.maxOctets);
     this.#chunkOctets = Math.min(CHUNK_OCTETS, Math.floor(options.journal.maxPayload / 2));
+  }
+
+  /** Everything that a commit may still name. */
+  *pieces(): Generator<Piece> {
+    for (const { pieces } of this.#stages.values()) yield* pieces.pieces;
+    for (const pieces of this.#arriving) yield* pieces;
   }
 
   get(id: StageId): Pieces | undefined {
@@ -50,6 +58,7 @@ export class Stages {
   ): Promise<{ stage: StageId; size: number }> {
     const pieces: Piece[] = [];
     const share = this.#room.begin(options.owner);
+    this.#arriving.add(pieces);
     const take = async (chunk: Uint8Array) => {
       const small = pieces.length === 0 && chunk.length < INLINE_OCTETS;
       pieces.push(small && chunk.length < this.#chunkOctets ? chunk : await this.#write(chunk));
@@ -63,6 +72,8 @@ export class Stages {
       // Its chunks stay behind in the journal as garbage.
       share.free();
       throw error;
+    } finally {
+      this.#arriving.delete(pieces);
     }
   }
 

@@ -54,6 +54,12 @@ export interface EmbeddedStoreOptions {
   readonly vanishedMs?: number;
   /** Milliseconds for which expunged messages can be brought back. Default 7 days, at least 10 minutes. */
   readonly undeleteMs?: number;
+  /** Files of the journal of which less than this part (0 to 1) is needed are written anew without the rest. Default 0.5. */
+  readonly compactBelow?: number;
+  /** Octets that this may read and write in a second. Default 16 MiB. */
+  readonly compactOctetsPerSecond?: number;
+  /** Milliseconds for which the stream of changes reaches back at least, though what they changed is freed. Default 7 days. */
+  readonly changesMs?: number;
   /** Octets of journal after which a checkpoint is written: at most these are replayed after a crash. Default 64 MiB. */
   readonly checkpointOctets?: number;
   /** Also after so many milliseconds. Default 60,000. */
@@ -96,7 +102,7 @@ export interface EmbeddedStoreOptions {
 }
 
 /** A MailStore in a directory of its own, or in two. */
-export interface EmbeddedStore extends MailStore {
+export interface EmbeddedStore extends MailStore, Pick<JournalStore, 'compact' | 'stats'> {
   /** Not there with `search: false`, and when it is only read. */
   readonly searchIndex?: SearchIndex;
   /** How its directories are. */
@@ -151,10 +157,10 @@ export async function openEmbeddedStore(
       keyDiskLost: (disk: Disk, error: unknown) => mirror.keyDiskLost(disk, error),
     };
     const around = { ...keys, disk: mirror.disk, link, facts: index.facts };
-    const store = await openJournalStore({ ...engine, ...around }, async (of, vault) => {
+    const store = await openJournalStore({ ...engine, ...around }, async (of, vault, fits) => {
       id = of;
       mirror.begin(of);
-      const base = await index.load(of, vault);
+      const base = await index.load(of, vault, fits);
       mirror.settle(base.position.segment, of);
       return base;
     });
@@ -259,6 +265,8 @@ export function keepCheckpoints(
   store.onDurable = () => {
     if (journal.appended >= next) void checkpoint();
   };
+  store.replayed = () => index.replayed;
+  store.beforeCompact = checkpoint;
   store.beforeClose = async () => {
     cancel();
     await checkpoint();
@@ -281,6 +289,11 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
       vanishedMs: options.vanishedMs ?? VANISHED_MS,
     },
     undeleteMs: checkUndeleteMs(options.undeleteMs),
+    space: {
+      compactBelow: options.compactBelow ?? 0.5,
+      compactOctetsPerSecond: options.compactOctetsPerSecond ?? 16 * MIB,
+      changesMs: options.changesMs ?? 7 * 86_400_000,
+    },
     clock: options.clock ?? systemClock,
     random: options.random ?? { bytes: (count) => randomBytes(count) },
     log: options.log ?? silent,

@@ -17,8 +17,14 @@ import { blockFor } from './blocks.ts';
 import { locateRow, type Rows } from './columns.ts';
 import { withExpunged } from './expunged.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
-import type { FlagChange, Properties, Remembering } from './mailbox.ts';
-import { goneRecord, type AccountState, type Draft, type RecordState } from './world.ts';
+import type { FlagChange, Properties, Remembering, Vanished } from './mailbox.ts';
+import {
+  goneRecord,
+  rememberGone,
+  type AccountState,
+  type Draft,
+  type RecordState,
+} from './world.ts';
 
 /** The account is named too: whoever reads old changes cannot look it up any more. */
 interface In {
@@ -74,6 +80,32 @@ export type Delta =
     }
   /** New records of the space have higher versions: what a deleted one of a destroyed account leaves behind. */
   | { readonly kind: 'floor'; readonly space: string; readonly version: number }
+  /** What changes do not say of a mailbox, for a fold. With several, each brings more of what vanished. */
+  | ({
+      readonly kind: 'mailboxState';
+      readonly uidNext: Uid;
+      readonly modSeq: ModSeq;
+      readonly flagNames: readonly string[];
+      readonly vanishedFrom: ModSeq;
+      readonly vanished: readonly Vanished[];
+    } & In)
+  /** An account, for a fold. With several, each names more of its mailboxes; those that none names are gone. */
+  | {
+      readonly kind: 'accountState';
+      readonly account: AccountId;
+      readonly destroyed: boolean;
+      readonly modSeq: ModSeq;
+      readonly limits: Partial<Limits>;
+      readonly names: readonly string[];
+      readonly mailboxes: readonly MailboxId[];
+    }
+  /** Versions of deleted records, for a fold. */
+  | {
+      readonly kind: 'spaceState';
+      readonly space: string;
+      readonly floor: number;
+      readonly gone: readonly (readonly [key: string, version: number])[];
+    }
   | {
       readonly kind: 'counters';
       readonly uidValidity: number;
@@ -96,7 +128,10 @@ export function ownerOf(delta: Delta): AccountId | '' {
     case 'counters':
     case 'accountGone':
     case 'floor':
+    case 'spaceState':
       return '';
+    case 'accountState':
+      return delta.destroyed ? '' : delta.account;
     case 'record':
       return delta.record.account ?? '';
     case 'recordGone':
@@ -141,6 +176,7 @@ export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): voi
     case 'mailbox': {
       const { mailbox: id, account, uidValidity, modSeq, properties } = delta;
       draft.setMailbox(id, emptyMailbox(id, account, uidValidity, modSeq, properties));
+      if (isExpungedMailbox(id)) return;
       const owner = draft.account(account) as AccountState;
       const mailboxes = new Map(owner.mailboxes).set(properties.name, id);
       draft.setAccount({ ...owner, mailboxes, modSeq: later(owner.modSeq, modSeq) });
@@ -178,7 +214,8 @@ export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): voi
     case 'rows': {
       const before = mailboxOf(draft, delta.mailbox);
       const after = withRows(before, delta.rows, delta.flagNames, delta.modSeq);
-      changeMessages(draft, before, after, delta.modSeq);
+      if (isExpungedMailbox(after.id)) draft.setMailbox(after.id, after);
+      else changeMessages(draft, before, after, delta.modSeq);
       return;
     }
     case 'flags': {
@@ -201,6 +238,25 @@ export function apply(draft: Draft, delta: Delta, rules: Rules, at: number): voi
       charge(draft, draft.record(delta.space, delta.key), -1);
       charge(draft, delta.record, 1);
       draft.setRecord(delta.space, delta.key, delta.record);
+      return;
+    }
+    case 'mailboxState': {
+      const before = mailboxOf(draft, delta.mailbox);
+      const { uidNext, flagNames, vanishedFrom, modSeq: highestModSeq } = delta;
+      const vanished = [...before.vanished, ...delta.vanished];
+      const vanishedRanges = vanished.reduce((sum, { uids }) => sum + uids.length, 0);
+      const state = { uidNext, flagNames, vanishedFrom, highestModSeq, vanished, vanishedRanges };
+      draft.setMailbox(before.id, { ...before, ...state });
+      return;
+    }
+    case 'accountState': {
+      const { account, destroyed, modSeq, limits, names } = delta;
+      const known = draft.account(account) ?? newAccount(account);
+      draft.setAccount({ ...known, destroyed, limits, names, modSeq: later(known.modSeq, modSeq) });
+      return;
+    }
+    case 'spaceState': {
+      rememberGone(draft.world, delta.space, delta.floor, delta.gone);
       return;
     }
     case 'recordGone':
@@ -254,7 +310,7 @@ function charge(draft: Draft, record: RecordState | undefined, sign: 1 | -1): vo
 
 const later = (a: ModSeq, b: ModSeq) => Math.max(a, b) as ModSeq;
 
-const newAccount = (id: AccountId): AccountState => ({
+export const newAccount = (id: AccountId): AccountState => ({
   id,
   destroyed: false,
   modSeq: 0 as ModSeq,

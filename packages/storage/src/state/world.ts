@@ -267,6 +267,25 @@ export class Draft {
   }
 }
 
+/** Deleted records that a fold tells of. */
+export function rememberGone(
+  world: World,
+  name: string,
+  floor: number,
+  gone: readonly (readonly [key: string, version: number])[],
+): void {
+  const space = spaceOf(world, name);
+  const { dirty } = world;
+  space.floor = Math.max(space.floor, floor);
+  for (const [key, version] of gone) {
+    const forgotten = space.remember(key, version);
+    if (!dirty) continue;
+    put(dirty.versions, name, key, version);
+    if (forgotten !== undefined) put(dirty.versions, name, forgotten, undefined);
+  }
+  dirty?.floors.set(name, space.floor);
+}
+
 export const goneRecord = (version: number, account?: AccountId): RecordState => ({
   version,
   gone: true,
