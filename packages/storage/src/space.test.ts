@@ -247,7 +247,7 @@ describe('space', () => {
     const { segments, octets: all, live, compacted } = await store.compact(0.5);
     assert.deepEqual(store.stats(), { segments, octets: all, live, compacted });
     assert.ok(live < all && live > 10 * 5000);
-    assert.equal(segments, namesOf(disk, '.journal').length - 1);
+    assert.ok(segments > compacted && segments < namesOf(disk, '.journal').length);
     await store.close();
   });
 

@@ -1,6 +1,7 @@
 /** The directories of a store: which of them hold everything, which are out, and what becomes known when that changes. */
 import type { Clock, Disk, Log, Random } from '@mail-server-kit/core';
 import type { LinkOptions } from '../engine.ts';
+import { segmentOf } from '../layout.js';
 import type { Link } from '../link.ts';
 import type { Damage, Reason, ScrubReport, SideHealth, StoreEvent, StoreHealth } from './events.ts';
 import { goneAlone, writePast, type Past } from './side-file.ts';
@@ -151,6 +152,8 @@ export class Sides {
 
   /** A name of the journal's folder is about to mean another file, or none. */
   changing(name: string): void {
+    // Lists of segments and the like are not copied.
+    if (segmentOf(name) === undefined) return;
     this.#changes.set(name, this.changesOf(name) + 1);
     this.onChange(name);
   }
