@@ -174,7 +174,16 @@ export class Keeping {
       try {
         await this.#scrubbing.segment(segment);
       } catch (error) {
-        if (!(error instanceof TakenBackError)) throw error;
+        if (error instanceof TakenBackError) continue;
+        // A side that is gone; whoever writes to it finds that out.
+        const { log } = this.#options.sides.world;
+        log({
+          level: 'error',
+          service: 'storage',
+          event: 'segment was not healed',
+          segment,
+          error,
+        });
       }
     }
   }
