@@ -12,6 +12,7 @@ describe('the flags of npm start', () => {
     const { ports, ...rest } = read();
     expect(rest).toEqual({
       data: ['data'],
+      encryptionKey: undefined,
       domains: ['example.test'],
       host: '127.0.0.1',
       accounts: [],

@@ -25,6 +25,10 @@ const explained: Record<string, { value: string; text: string; repeatable?: true
     text: 'where everything is kept (default: data); twice, on two disks, for a mirror',
     repeatable: true,
   },
+  'encryption-key': {
+    value: 'FILE',
+    text: 'the mail is encrypted with the key in this file, which is made for a new server',
+  },
   domain: {
     value: 'DOMAIN',
     text: 'a domain whose mail is taken (default: example.test)',
@@ -61,6 +65,8 @@ const explained: Record<string, { value: string; text: string; repeatable?: true
 export interface Flags {
   /** One, or the two sides of a mirror. */
   readonly data: readonly [string] | readonly [string, string];
+  /** A file; absent: nothing is encrypted. */
+  readonly encryptionKey: string | undefined;
   /** Never empty; those of the accounts are among them. */
   readonly domains: readonly string[];
   readonly host: string;
@@ -92,6 +98,7 @@ export function readFlags(args: readonly string[]): Flags | 'help' {
     );
   return {
     data: readData(given.get('data') ?? ['data']),
+    encryptionKey: last('encryption-key'),
     domains: [...domains],
     host: last('host') ?? '127.0.0.1',
     ports: Object.fromEntries(

@@ -6,7 +6,12 @@ import { join, resolve } from 'node:path';
 import { createAccounts } from '@mail-server-kit/accounts';
 import { createMailServer, type Service, type TlsProvider } from '@mail-server-kit/core';
 import { createSmtpServer } from '@mail-server-kit/smtp';
-import { openEmbeddedStore } from '@mail-server-kit/storage';
+import {
+  createKeyFile,
+  keyFile,
+  openEmbeddedStore,
+  type Encryption,
+} from '@mail-server-kit/storage';
 import { certificateFiles, ownCertificateAuthority } from '@mail-server-kit/tls';
 import { createImapServer } from 'imap-server-kit';
 import { addAccounts } from './accounts.ts';
@@ -24,7 +29,8 @@ async function serve(flags: Flags, signals: Signals): Promise<void> {
       await cp(join(first, 'tls'), join(other, 'tls'), { recursive: true });
   }
   const sides = data.map((each) => join(each, 'mail')) as [string] | [string, string];
-  const store = await openEmbeddedStore(sides, { log });
+  const encryption = await encryptionOf(flags, sides);
+  const store = await openEmbeddedStore(sides, { log, ...(encryption && { encryption }) });
   const directory = createAccounts({ store });
 
   const common = { store, directory, tls, log };
@@ -80,6 +86,17 @@ async function foldersOf(data: readonly string[]): Promise<[string, ...string[]]
   const folders = there.length === 0 ? data : there;
   const first = folders.find((each) => existsSync(join(each, 'tls'))) ?? (folders[0] as string);
   return [first, ...folders.filter((each) => each !== first)];
+}
+
+/** A key file is made for a new store only: a missing one is the one thing that brings its mail back. */
+async function encryptionOf(
+  { encryptionKey }: Flags,
+  sides: readonly string[],
+): Promise<Encryption | undefined> {
+  if (encryptionKey === undefined) return undefined;
+  const isNew = !sides.some((side) => existsSync(join(side, 'journal')));
+  if (isNew && !existsSync(encryptionKey)) await createKeyFile(encryptionKey);
+  return { masterKey: await keyFile(encryptionKey) };
 }
 
 /** The given files, or what a CA of our own makes for the domains and this machine. */

@@ -16,8 +16,8 @@ export const cat: Command = {
   usage: 'cat ACCOUNT MAILBOX UID, cat EMAILID',
   help: 'a message, octet for octet',
 
-  run: ({ directory, args, io }) =>
-    looking(directory, async (store) => {
+  run: ({ directory, encryption, args, io }) =>
+    looking({ directory, encryption }, async (store) => {
       const [snapshot, uid] = await find(store, args);
       for await (const chunk of store.read({ snapshot, uid })) await write(io, chunk);
       return true;

@@ -14,8 +14,8 @@ export const check: Command = {
   usage: 'check [--account A]...',
   help: 'reads all of it and compares checksums and counts',
 
-  run: ({ directory, accounts, json, io }) =>
-    looking(directory, async (store) => {
+  run: ({ directory, encryption, accounts, json, io }) =>
+    looking({ directory, encryption }, async (store) => {
       const findings: Finding[] = [];
       const found = (where: string, what: string) => {
         findings.push({ where, what });

@@ -3,6 +3,7 @@ import type { AccountId, MailboxInfo, MailStore } from '@mail-server-kit/core';
 import type { JournalStore } from '../embedded/engine.ts';
 import { withDefaults } from '../embedded/store.ts';
 import { openReadOnly } from '../embedded/read-only.ts';
+import type { Encryption } from '../embedded/vault/open.ts';
 
 export interface Io {
   readonly stdout: Output;
@@ -21,6 +22,8 @@ export interface Invocation {
   /** Only these; none: all. */
   readonly accounts: readonly string[];
   readonly json: boolean;
+  /** With the master key of the store, if it is encrypted. */
+  readonly encryption: Encryption | undefined;
   readonly io: Io;
 }
 
@@ -38,10 +41,10 @@ export type Looked = MailStore & JournalStore;
 
 /** Opens the store to be read, and closes it after `body`. */
 export async function looking<T>(
-  directory: string,
+  { directory, encryption }: Pick<Invocation, 'directory' | 'encryption'>,
   body: (store: Looked) => Promise<T>,
 ): Promise<T> {
-  const store = await openReadOnly(directory, withDefaults({}));
+  const store = await openReadOnly(directory, withDefaults(encryption ? { encryption } : {}));
   try {
     return await body(store);
   } finally {

@@ -12,13 +12,13 @@ export const exportMaildir: Command = {
   usage: 'export-maildir TARGET [--account A]...',
   help: 'writes all mail as Maildir++ (with Dovecot’s uids) below TARGET',
 
-  async run({ directory, args, accounts, json, io }) {
+  async run({ directory, encryption, args, accounts, json, io }) {
     const [target, ...more] = args;
     if (target === undefined || more.length > 0) throw new UsageError('A target is needed');
     if (fs.existsSync(target) && fs.readdirSync(target).length > 0) {
       throw new UsageError(`${target} is not empty`);
     }
-    return looking(directory, async (store) => {
+    return looking({ directory, encryption }, async (store) => {
       const names = await accountsOf(store, accounts);
       const boxes = (await Promise.all(names.map(({ id }) => store.mailboxes(id)))).flat();
       const total = boxes.reduce((sum, { messages }) => sum + messages, 0);

@@ -19,7 +19,7 @@ export const list: Command = {
   help: 'accounts, or mailboxes, or messages',
 
   run: (invocation) =>
-    looking(invocation.directory, async (store) => {
+    looking(invocation, async (store) => {
       const [account, mailbox, ...more] = invocation.args;
       if (more.length > 0) throw new UsageError('list takes an account and a mailbox');
       if (account === undefined) await listAccounts(store, invocation);

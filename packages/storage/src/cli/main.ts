@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { isMailError } from '@mail-server-kit/core';
+import { keyFile } from '../embedded/vault/master-key.ts';
 import { cat } from './cat.ts';
 import { check } from './check.ts';
 import { UsageError, type Command, type Io } from './command.ts';
@@ -41,6 +42,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
     allowPositionals: true,
     options: {
       json: { type: 'boolean', default: false },
+      'encryption-key': { type: 'string' },
       account: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -55,16 +57,18 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const command = commands.find((each) => each.name === name);
   if (!command) throw new UsageError(`There is no command ${name}`);
-  const { json, account: accounts } = values;
-  return (await command.run({ directory, args, accounts, json, io })) ? OK : FOUND;
+  const { json, account: accounts, 'encryption-key': key } = values;
+  const encryption = key === undefined ? undefined : { masterKey: await keyFile(key) };
+  const given = { directory, args, accounts, json, encryption, io };
+  return (await command.run(given)) ? OK : FOUND;
 }
 
 const isArgumentError = (error: unknown) =>
   error instanceof TypeError && String((error as { code?: unknown }).code).startsWith('ERR_PARSE');
 
-const usage = `usage: npx @mail-server-kit/storage DIR COMMAND [--json]
+const usage = `usage: npx @mail-server-kit/storage DIR COMMAND [--json] [--encryption-key FILE]
 
-DIR is the directory of a store (the one that has journal/ in it).
+DIR is the directory of a store (the one that has journal/ in it). An encrypted one needs the file with its master key.
 
 ${commands.map(({ usage: line, help }) => `  ${line.padEnd(38)}${help}`).join('\n')}
 

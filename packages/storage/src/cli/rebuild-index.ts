@@ -10,9 +10,9 @@ export const rebuildIndex: Command = {
   usage: 'rebuild-index',
   help: 'makes the index anew from the journal (WRITES; the server must be stopped)',
 
-  async run({ directory, json, io }) {
+  async run({ directory, encryption, json, io }) {
     // Whoever mistypes the directory must not get a new store there.
-    await looking(directory, async () => {});
+    await looking({ directory, encryption }, async () => {});
     const unlock = lockDirectory(directory);
     try {
       fs.rmSync(path.join(directory, 'index'), { recursive: true, force: true });
@@ -20,7 +20,7 @@ export const rebuildIndex: Command = {
       unlock();
     }
     const start = performance.now();
-    const store = await openEmbeddedStore(directory);
+    const store = await openEmbeddedStore(directory, encryption ? { encryption } : {});
     await store.close();
     const ms = Math.round(performance.now() - start);
     io.stdout.write(json ? `${JSON.stringify({ ms })}\n` : `The index was made anew in ${ms} ms\n`);

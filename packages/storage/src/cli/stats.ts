@@ -10,7 +10,7 @@ export const stats: Command = {
   help: 'how much there is, and what it takes on the disk',
 
   run: (invocation) =>
-    looking(invocation.directory, async (store) => {
+    looking(invocation, async (store) => {
       const { directory, json } = invocation;
       let mailboxes = 0;
       let messages = 0;
