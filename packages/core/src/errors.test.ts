@@ -6,6 +6,7 @@ describe('MailError', () => {
   it.each<[Reason, string, number, string]>([
     ['NONEXISTENT', 'NONEXISTENT', 550, '5.1.1'],
     ['OVERQUOTA', 'OVERQUOTA', 452, '4.2.2'],
+    ['FULL', 'OVERQUOTA', 452, '4.3.1'],
     ['TOOBIG', 'TOOBIG', 552, '5.3.4'],
     ['AUTHENTICATIONFAILED', 'AUTHENTICATIONFAILED', 535, '5.7.8'],
     ['UNAVAILABLE', 'UNAVAILABLE', 451, '4.3.0'],

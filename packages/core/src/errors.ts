@@ -9,6 +9,8 @@ const reasons = {
   ALREADYEXISTS: { imap: 'ALREADYEXISTS', smtp: [550, '5.3.0'] },
   /** The account's own limit of octets, messages or mailboxes. */
   OVERQUOTA: { imap: 'OVERQUOTA', smtp: [452, '4.2.2'] },
+  /** The disk of the server has no room for more. What frees space still works. */
+  FULL: { imap: 'OVERQUOTA', smtp: [452, '4.3.1'] },
   /** A limit of the store or server: keywords of a mailbox, uids, depth, length. */
   LIMIT: { imap: 'LIMIT', smtp: [452, '4.5.3'] },
   TOOBIG: { imap: 'TOOBIG', smtp: [552, '5.3.4'] },

@@ -366,7 +366,7 @@ export interface MailStore {
   /**
    * Takes octets that no one sees yet, as they come, under backpressure. They need not be durable before the commit that
    * names them. An error of `octets` discards the stage and is thrown on.
-   * @throws MailError TOOBIG beyond `limit` octets, LIMIT if too much is staged, UNAVAILABLE
+   * @throws MailError TOOBIG beyond `limit` octets, LIMIT if too much is staged, FULL if the disk is, UNAVAILABLE
    */
   stage(
     octets: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -384,7 +384,7 @@ export interface MailStore {
    * again (without the culprit, say) or discarded.
    * `id` makes a repeat harmless: for an hour the same id gives the first result again, also after a restart.
    * @throws MailError NONEXISTENT, ALREADYEXISTS, OVERQUOTA, TOOBIG, CONFLICT, LIMIT, CANNOT with `write` = index of the culprit;
-   *   UNAVAILABLE: nothing was written; UNKNOWN: ask again with the same id
+   *   FULL if the disk has no room for more mail; UNAVAILABLE: nothing was written; UNKNOWN: ask again with the same id
    */
   commit(writes: readonly Write[], options?: { id?: string }): Promise<Commit>;
 

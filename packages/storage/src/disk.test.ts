@@ -1,6 +1,6 @@
 /** What a disk may do to the journal. SEED repeats the seeded rounds. */
 import assert from 'node:assert/strict';
-import { fakeDisk, type FakeDisk } from '@mail-server-kit/core/testing';
+import { fakeClock, fakeDisk, type FakeDisk } from '@mail-server-kit/core/testing';
 import { isMailError, type MailStore, type MailboxId, type Uid } from '@mail-server-kit/core';
 import { describe, it } from 'vitest';
 import {
@@ -197,7 +197,7 @@ describe('a sync that fails', () => {
 });
 
 describe('a full disk', () => {
-  it('refuses mail with UNAVAILABLE, still deletes, and takes mail again when there is room', async () => {
+  it('refuses mail with FULL, still deletes, and takes mail again when there is room', async () => {
     const disk = fakeDisk();
     const { store, inbox } = await begin(disk);
     await new Promise(setImmediate);
@@ -214,7 +214,7 @@ describe('a full disk', () => {
         }
       }
     })();
-    assert.ok(isMailError(refused, 'UNAVAILABLE'));
+    assert.ok(isMailError(refused, 'FULL'));
     assert.ok(taken > 5);
     // More than what was left of the last segment: the reserve is for this.
     for (let uid = 1; uid < taken; uid++) {
@@ -237,8 +237,43 @@ describe('a full disk', () => {
     const { store, inbox } = await begin(disk);
     await append(store, inbox, 'small');
     disk.capacity = disk.used;
-    await fails(store.stage([Buffer.alloc(500_000)]), 'UNAVAILABLE');
+    await fails(store.stage([Buffer.alloc(500_000)]), 'FULL');
     assert.deepEqual(await textsOf(store, inbox), ['small']);
+    await store.close();
+  });
+
+  it('refuses what brings octets before it is full, and says so once', async () => {
+    const clock = fakeClock();
+    const disk = fakeDisk();
+    const events: string[] = [];
+    const store = await openOn(disk, { clock }, ({ event }) => void events.push(event));
+    const { results } = await store.commit([{ op: 'createAccount', account: alice }]);
+    const inbox = results[0]?.mailbox as MailboxId;
+    await append(store, inbox, 'before');
+    await append(store, inbox, 'deleted');
+    const { stage } = await store.stage([octets('staged before')]);
+    const { results: made } = await store.commit([
+      { op: 'createMailbox', account: alice, name: 'Trash' },
+    ]);
+    disk.capacity = disk.used + 4 * 65_536 - 1;
+    await clock.advance(5000);
+    await fails(append(store, inbox, 'refused'), 'FULL', undefined);
+    await fails(store.commit([{ op: 'append', mailbox: inbox, ...message([{ stage }]) }]), 'FULL');
+    await fails(store.stage([octets('refused')]), 'FULL');
+    await fails(
+      store.commit([{ op: 'putRecord', space: 's', key: 'k', value: octets('x') }]),
+      'FULL',
+    );
+    const trash = made[0]?.mailbox as MailboxId;
+    await store.commit([{ op: 'store', mailbox: inbox, uids: all, add: ['\\Seen'] }]);
+    await store.commit([{ op: 'move', mailbox: inbox, uids: only(2), to: trash }]);
+    await store.commit([{ op: 'expunge', mailbox: trash, uids: all }]);
+    await store.commit([{ op: 'deleteMailbox', mailbox: trash }]);
+    assert.deepEqual(await textsOf(store, inbox), ['before']);
+    disk.capacity = Infinity;
+    await clock.advance(5000);
+    await store.commit([{ op: 'append', mailbox: inbox, ...message([{ stage }]) }]);
+    assert.deepEqual(events, ['disk is nearly full', 'disk has room again']);
     await store.close();
   });
 });

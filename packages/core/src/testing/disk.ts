@@ -136,6 +136,7 @@ export function fakeDisk({
 
   return {
     list: () => [...names.keys()].sort(),
+    free: () => Math.max(0, capacity - used()),
     open(name, mode) {
       if (name === '' || name.includes('/') || name === '.' || name === '..')
         throw systemError('EINVAL', 'open');

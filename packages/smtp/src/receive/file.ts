@@ -163,7 +163,8 @@ function blamedBy(planned: readonly Planned[], error: unknown): Planned | undefi
 
 function answerTo(session: Session, message: Received, error: unknown): Reply {
   if (isMailError(error, 'OVERQUOTA')) return reply(452, '4.2.2', 'The mailbox is full');
-  if (isMailError(error, 'TOOBIG')) return replyOf(error);
+  // The store has told the operator that the disk is full, once and not for each message.
+  if (isMailError(error, 'TOOBIG', 'FULL')) return replyOf(error);
   logFailure(session, message, 'error', 'commit failed', error);
   return ourFault;
 }

@@ -7,7 +7,7 @@ import { isMailError, type Facts, type MessageToFilter, type Stage } from '@mail
 import type { Body } from './body.ts';
 import { file, type Addressed } from './file.ts';
 import { createPass, tooBig } from './pass.ts';
-import { ourFault, Refused, reply, type Reply } from './reply.ts';
+import { ourFault, Refused, reply, replyOf, type Reply } from './reply.ts';
 import { clientOf, networkOf, type Accepted, type Session, type Transaction } from './session.ts';
 import type { Settings } from './settings.ts';
 import { missingFields, received, returnPath } from './trace.ts';
@@ -78,6 +78,7 @@ export async function receiveMessage(
     body.leave();
     if (error instanceof Refused) return { refused: error.reply };
     if (isMailError(error, 'TOOBIG')) return { refused: tooBig(maxMessageOctets) };
+    if (isMailError(error, 'FULL')) return { refused: replyOf(error) };
     // A client that left needs no answer, and its leaving is no fault.
     if (!body.aborted) logFault(session, 'message failed', id, error);
     return { refused: ourFault };

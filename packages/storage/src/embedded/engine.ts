@@ -20,6 +20,7 @@ import { damaged, listSegments, openSegment, type Segment } from './segments.ts'
 import { Keeper, type SpaceOptions, type SpaceStats } from './space/keeper.ts';
 import type { Journaled } from './space/lists.ts';
 import { rebuild } from './space/rebuild.ts';
+import { FreeSpace } from './space/free-space.ts';
 import { Stages } from './stages.ts';
 import { Syncing, type SyncMode } from './syncing.ts';
 import type { MasterKey } from './vault/master-key.ts';
@@ -32,6 +33,8 @@ export interface EngineOptions extends OpenVaultOptions {
   readonly rules: Rules;
   readonly undeleteMs: number;
   readonly space: SpaceOptions;
+  /** Octets of the disk that have to stay free, or nothing new is taken. */
+  readonly reserveOctets: number;
   readonly segmentOctets: number;
   readonly maxStagedOctets: number;
   readonly sync: SyncMode;
@@ -219,15 +222,18 @@ export class JournalStore extends StateStore {
     const { disk, maxStagedOctets: maxOctets, cache } = options;
     const reader = new JournalReader(disk, () => journal);
     const progress = () => new Promise<void>((resolve) => this.#waiting.push(resolve));
-    const stages = new Stages({ journal, progress, maxOctets, sealed: vault !== undefined });
+    const freeSpace = new FreeSpace(options);
+    const sealed = vault !== undefined;
+    const stages = new Stages({ journal, progress, maxOctets, freeSpace, sealed });
     const syncing = new Syncing(journal, options.sync, options.clock);
     const close = () => {
       syncing.stop();
+      freeSpace.close();
       return this.#closeJournal();
     };
     const { facts } = options;
     const onCommit = (deltas: readonly Delta[]) => this.#keeper?.changed(deltas);
-    const taken = { journal, reader, stages, syncing, onCommit };
+    const taken = { journal, reader, stages, syncing, freeSpace, onCommit };
     const about = { ...taken, cache, facts, close, vault };
     const medium = new JournalMedium(about);
     const { clock, log, rules, undeleteMs } = options;
@@ -242,6 +248,7 @@ export class JournalStore extends StateStore {
     this.#marked = closed ? lsn : 0;
     const { header } = [...segments.values()].at(-1) as Segment;
     journal.onSegment = (number, first, octets) => {
+      freeSpace.look();
       history.add(number, first, octets);
       const segment = { header: { ...header, segment: number, octets }, octets, compacted: false };
       this.#keeper?.begun(number, segment);

@@ -15,6 +15,7 @@ import {
 import type { Link } from './link.ts';
 import { Queue } from './queue.ts';
 import type { Position } from './scan.ts';
+import { full } from './space/free-space.ts';
 
 /** Where the next record goes. */
 export interface Tail {
@@ -112,7 +113,7 @@ export class Journal {
   /**
    * Appends a record whose payload consists of `parts`, which stay as they are until `done`. `freeing`: it may use the last
    * segment. Undefined: there is no room yet.
-   * @throws MailError UNAVAILABLE if the disk is full or the journal failed, LIMIT if it is too large for any segment
+   * @throws MailError FULL if the disk is, UNAVAILABLE if the journal failed, LIMIT if it is too large for any segment
    */
   append(
     parts: readonly RecordPart[],
@@ -190,7 +191,7 @@ export class Journal {
       if (this.#link.full) {
         // Asked for again, so that the next one succeeds once there is room.
         this.#link.want(this.#segment + 2);
-        throw new MailError('UNAVAILABLE', 'The disk is full');
+        throw full();
       }
       this.#link.want(this.#segment + 2);
       return false;

@@ -34,6 +34,7 @@ import { packCommit } from './pack-commit.ts';
 import { Packer } from './pack.ts';
 import type { JournalReader } from './reader.ts';
 import { settle } from './settle.ts';
+import type { FreeSpace } from './space/free-space.ts';
 import { INLINE_OCTETS, type Stages } from './stages.ts';
 import type { Syncing } from './syncing.ts';
 import { openBody, plainBody, sealBody } from './vault/body.ts';
@@ -49,6 +50,7 @@ export interface JournalMediumOptions {
   readonly cache: CacheBudget;
   /** Of a store with an index. */
   readonly facts?: FactsIndex | undefined;
+  readonly freeSpace: FreeSpace;
   /** A commit was taken. */
   readonly onCommit?: (deltas: readonly Delta[]) => void;
   /** After the last commit. */
@@ -171,7 +173,9 @@ export class JournalMedium implements Medium {
     planned: Planned,
     done: (error?: MailError) => void,
   ): { readonly lsn: number; readonly deltas: readonly Delta[] } | undefined {
-    const { journal, vault } = this.#options;
+    const { journal, freeSpace, vault } = this.#options;
+    // What brings no octets is let through: clients delete by moving to Trash.
+    if (this.#kept.length > 0) freeSpace.need();
     if (vault) makeKeys(vault, planned.deltas);
     const packer = this.#packer;
     packer.reset();

@@ -5,6 +5,7 @@ import { CHUNK_OCTETS, collect } from '../staging.ts';
 import type { Piece, Pieces } from '../state/pieces.ts';
 import type { Journal } from './journal.ts';
 import { CHUNK, RECORD_HEADER } from './layout.js';
+import type { FreeSpace } from './space/free-space.ts';
 import { plainBody, sealBody } from './vault/body.ts';
 
 /** A stage smaller than this needs no record of its own. */
@@ -18,6 +19,7 @@ export interface StagesOptions {
   /** Resolves when the writer has got further. */
   readonly progress: () => Promise<void>;
   readonly maxOctets: number;
+  readonly freeSpace: FreeSpace;
   /** Chunks are encrypted. */
   readonly sealed: boolean;
 }
@@ -57,6 +59,7 @@ export class Stages {
     options: StageOptions,
   ): Promise<{ stage: StageId; size: number }> {
     const pieces: Piece[] = [];
+    this.#options.freeSpace.need();
     const share = this.#room.begin(options.owner);
     this.#arriving.add(pieces);
     const take = async (chunk: Uint8Array) => {
@@ -78,10 +81,11 @@ export class Stages {
   }
 
   async #write(chunk: Uint8Array): Promise<Piece> {
-    const { journal, progress } = this.#options;
+    const { journal, progress, freeSpace } = this.#options;
     const body = this.#options.sealed ? sealBody(chunk) : plainBody(chunk);
     const { octets, crc, parts } = body;
     for (;;) {
+      freeSpace.need();
       if (journal.backlog < BACKLOG) {
         // Not synced: the commit that names it will be.
         const placed = journal.append(parts, { type: CHUNK, sync: false }, () => {});

@@ -58,6 +58,11 @@ export interface EmbeddedStoreOptions {
   readonly compactBelow?: number;
   /** Octets that this may read and write in a second. Default 16 MiB. */
   readonly compactOctetsPerSecond?: number;
+  /**
+   * Octets of the disk that have to stay free: below it new mail is refused (FULL), while reading, flags, moving and deleting go
+   * on. Default: four files of the journal.
+   */
+  readonly reserveOctets?: number;
   /** Milliseconds for which the stream of changes reaches back at least, though what they changed is freed. Default 7 days. */
   readonly changesMs?: number;
   /** Octets of journal after which a checkpoint is written: at most these are replayed after a crash. Default 64 MiB. */
@@ -289,6 +294,7 @@ export function withDefaults(options: EmbeddedStoreOptions): Omit<EngineOptions,
       vanishedMs: options.vanishedMs ?? VANISHED_MS,
     },
     undeleteMs: checkUndeleteMs(options.undeleteMs),
+    reserveOctets: options.reserveOctets ?? 4 * segmentOctets,
     space: {
       compactBelow: options.compactBelow ?? 0.5,
       compactOctetsPerSecond: options.compactOctetsPerSecond ?? 16 * MIB,

@@ -57,6 +57,19 @@ export class MirrorDisk implements Disk {
     this.#each((disk) => disk.syncDirectory());
   }
 
+  async syncDirectoryApart(): Promise<void> {
+    await onEachApart(this.#sides, this.#sides.writers, async ({ place }) => {
+      const disk = this.#folder(place);
+      await (disk.syncDirectoryApart?.() ?? disk.syncDirectory());
+    });
+  }
+
+  /** Of the side that has least. */
+  free(): number {
+    const known = this.#sides.writers.flatMap(({ place }) => this.#folder(place).free?.() ?? []);
+    return Math.min(...known);
+  }
+
   #first<T>(read: (disk: Disk) => T): T {
     let failed: unknown;
     for (const { place } of this.#sides.whole) {
@@ -86,6 +99,23 @@ function onEach(sides: Sides, writers: readonly Side[], change: (side: Side) => 
       if (reasonOf(error) === 'full') throw error;
       sides.lose(side, reasonOf(error), error);
     }
+  }
+}
+
+/** The same for what takes its time. */
+async function onEachApart(
+  sides: Sides,
+  writers: readonly Side[],
+  change: (side: Side) => Promise<void>,
+): Promise<void> {
+  for (const side of writers) {
+    const failed = await change(side).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    onEach(sides, [side], () => {
+      if (failed) throw failed.error;
+    });
   }
 }
 
@@ -127,6 +157,13 @@ class WrittenFile implements DiskFile {
 
   sync(): void {
     this.#each((file) => file.sync());
+  }
+
+  syncApart(): Promise<void> {
+    return onEachApart(this.#sides, [...this.#files.keys()], async (side) => {
+      const file = this.#files.get(side) as DiskFile;
+      await (file.syncApart?.() ?? file.sync());
+    });
   }
 
   close(): void {
