@@ -211,7 +211,7 @@ export class Ledger {
       throw different(entry, `blames write ${error.write}`, error, expected);
     }
     // A segment that cannot be opened is told as damage.
-    const excused = ['UNAVAILABLE', 'CORRUPTION'].includes(error.code);
+    const excused = ['UNAVAILABLE', 'FULL', 'CORRUPTION'].includes(error.code);
     if (!excused || !this.troubled()) {
       throw different(entry, `failed: ${error.code} ${error.message}`, error, expected);
     }
