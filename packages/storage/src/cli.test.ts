@@ -157,6 +157,46 @@ describe('the command line', () => {
     expect((await run(copy, 'check')).code).toBe(0);
   });
 
+  it('frees the space of what was expunged', async () => {
+    const full = path.join(directory, 'full');
+    const owned = await openEmbeddedStore(full, { segmentOctets: 65_536, undeleteMs: 600_000 });
+    const { results } = await owned.commit([{ op: 'createAccount', account: alice }]);
+    const inbox = results[0]?.mailbox as MailboxId;
+    for (let i = 0; i < 40; i++) {
+      await owned.commit([{ op: 'append', mailbox: inbox, ...message('a'.repeat(20_000)) }]);
+    }
+    await owned.commit([{ op: 'destroyAccount', account: alice }]);
+    await owned.close();
+    const { code, out } = await run(full, 'compact', '--json');
+    expect(code).toBe(0);
+    const { before, after } = JSON.parse(out) as Record<string, { octets: number }>;
+    expect(after?.octets).toBeLessThan((before?.octets ?? 0) / 2);
+    expect((await run(full, 'check')).code).toBe(0);
+  });
+
+  it('heals one side of a mirror from the other', async () => {
+    const [one, two] = [path.join(directory, 'one'), path.join(directory, 'two')];
+    const owned = await openEmbeddedStore([one, two], { segmentOctets: 65_536 });
+    const { results } = await owned.commit([{ op: 'createAccount', account: alice }]);
+    const inbox = results[0]?.mailbox as MailboxId;
+    for (let i = 0; i < 8; i++) {
+      await owned.commit([{ op: 'append', mailbox: inbox, ...message('a'.repeat(20_000)) }]);
+    }
+    await owned.close();
+    const segment = path.join(two, 'journal/0000000001.journal');
+    const octets = fs.readFileSync(segment);
+    octets[octets.indexOf('aaaaaaaa') + 50] = 98;
+    fs.writeFileSync(segment, octets);
+    const { code, out } = await run(one, 'scrub', '--mirror', two);
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: expect.stringMatching(/^damage segment 1, offset \d+ in .*two: healed\n.*compared/),
+    });
+    expect((await run(two, 'check')).code).toBe(0);
+    expect((await run(one, 'scrub', '--mirror', two)).out).toContain('all is well');
+    expect((await run(one, 'rebuild-index', '--mirror', two)).code).toBe(0);
+  });
+
   it('says what is wrong with the command, and with the directory', async () => {
     expect(await run(mail)).toMatchObject({ code: 2 });
     expect(await run(mail, 'destroy')).toMatchObject({ code: 2 });

@@ -24,10 +24,10 @@ export const check: Command = {
       const names = await accountsOf(store, accounts);
       const boxes = (await Promise.all(names.map(({ id }) => store.mailboxes(id)))).flat();
       const total = boxes.reduce((sum, { messages }) => sum + messages, 0);
-      const progress = new Progress(io.stderr, 'messages', total);
+      const progress = new Progress(io.stderr, 'messages');
       let read = 0;
       for (const box of boxes) {
-        await checkMailbox(store, box, found, () => progress.show(++read));
+        await checkMailbox(store, box, found, () => progress.show(++read, total));
       }
       progress.end();
       for (const { id } of names) await checkUsage(store, id, found);

@@ -18,6 +18,8 @@ export interface Output {
 
 export interface Invocation {
   readonly directory: string;
+  /** The other side. */
+  readonly mirror: string | undefined;
   readonly args: readonly string[];
   /** Only these; none: all. */
   readonly accounts: readonly string[];

@@ -22,11 +22,11 @@ export const exportMaildir: Command = {
       const names = await accountsOf(store, accounts);
       const boxes = (await Promise.all(names.map(({ id }) => store.mailboxes(id)))).flat();
       const total = boxes.reduce((sum, { messages }) => sum + messages, 0);
-      const progress = new Progress(io.stderr, 'messages', total);
+      const progress = new Progress(io.stderr, 'messages');
       let written = 0;
       for (const { id, address } of names) {
         const maildir = path.join(target, directoryOf(address || id));
-        await exportAccount(store, id, maildir, () => progress.show(++written));
+        await exportAccount(store, id, maildir, () => progress.show(++written, total));
       }
       progress.end();
       const summary = { accounts: names.length, mailboxes: boxes.length, messages: written };

@@ -7,13 +7,24 @@ import { isMailError } from '@mail-server-kit/core';
 import { keyFile } from '../embedded/vault/master-key.ts';
 import { cat } from './cat.ts';
 import { check } from './check.ts';
+import { compact } from './compact.ts';
 import { UsageError, type Command, type Io } from './command.ts';
 import { exportMaildir } from './export-maildir.ts';
 import { list } from './list.ts';
 import { rebuildIndex } from './rebuild-index.ts';
+import { scrub } from './scrub.ts';
 import { stats } from './stats.ts';
 
-const commands: readonly Command[] = [check, stats, list, cat, exportMaildir, rebuildIndex];
+const commands: readonly Command[] = [
+  check,
+  stats,
+  list,
+  cat,
+  exportMaildir,
+  rebuildIndex,
+  scrub,
+  compact,
+];
 
 /** Everything is well; something is damaged or missing; the command was given wrongly; the store cannot be opened. */
 export const OK = 0;
@@ -44,6 +55,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
       json: { type: 'boolean', default: false },
       'encryption-key': { type: 'string' },
       account: { type: 'string', multiple: true, default: [] },
+      mirror: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -57,9 +69,9 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const command = commands.find((each) => each.name === name);
   if (!command) throw new UsageError(`There is no command ${name}`);
-  const { json, account: accounts, 'encryption-key': key } = values;
+  const { json, mirror, account: accounts, 'encryption-key': key } = values;
   const encryption = key === undefined ? undefined : { masterKey: await keyFile(key) };
-  const given = { directory, args, accounts, json, encryption, io };
+  const given = { directory, mirror, args, accounts, json, encryption, io };
   return (await command.run(given)) ? OK : FOUND;
 }
 

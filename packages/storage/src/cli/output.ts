@@ -42,18 +42,17 @@ export class Progress {
   constructor(
     readonly output: Output,
     readonly what: string,
-    readonly total: number,
   ) {
     this.#on = output.isTTY === true;
   }
 
-  show(done: number): void {
+  show(done: number, total: number): void {
     if (!this.#on || performance.now() - this.#shown < 100) return;
     this.#shown = performance.now();
-    const share = this.total === 0 ? 1 : Math.min(1, done / this.total);
+    const share = total === 0 ? 1 : Math.min(1, done / total);
     const bar = '#'.repeat(Math.round(30 * share)).padEnd(30, '.');
     this.output.write(
-      `\r${this.what} [${bar}] ${Math.floor(100 * share)} % ${done}/${this.total}\x1b[K`,
+      `\r${this.what} [${bar}] ${Math.floor(100 * share)} % ${done}/${total}\x1b[K`,
     );
   }
 
