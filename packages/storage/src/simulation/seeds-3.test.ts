@@ -1,3 +1,3 @@
-import { simulateSeeds } from './seeds.ts';
+import { simulateSeeds } from './seeds.fixture.ts';
 
 simulateSeeds(101, 50);
