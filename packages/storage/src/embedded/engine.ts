@@ -298,6 +298,8 @@ export class JournalStore extends StateStore {
     try {
       await this.#keeper?.close();
       await this.beforeClose();
+      // What was not synced for each commit has to be on disk before the mark says so.
+      await this.journal.settled(() => {});
       if (!this.#link.failed && this.journal.end.lsn !== this.#marked) await this.#mark();
     } finally {
       await this.#link.close();

@@ -1,7 +1,7 @@
 /** Those who follow the stream of changes: each hears of every commit once and in its order, across all restarts. */
 import type { AccountId, Change, MailStore } from '@mail-server-kit/core';
 import type { SeededRandom } from '@mail-server-kit/core/testing';
-import { Difference, type Ledger, type Told } from './ledger.ts';
+import { Difference, ownerOf, type Ledger, type Told } from './ledger.ts';
 import { changeLine } from './model.ts';
 import { spaces } from './view.ts';
 
@@ -85,19 +85,34 @@ export class Followers {
     for (const follower of this.#followers) this.#stop(follower);
   }
 
+  /** Of what was lost they have heard too soon, as the store allows when it does not sync for each commit. */
+  lose(): void {
+    const { length } = this.ledger.history;
+    for (const follower of this.#followers) {
+      follower.position = Math.min(follower.position, length);
+    }
+  }
+
   /** How many commits of the history from its position on it has heard of wholly. */
   #whole({ scope, position, heard }: Follower): number {
     const groups = groupsOf(heard);
-    const { history } = this.ledger;
+    const { history, faded } = this.ledger;
+    // What is of an account that is gone may have become unreadable.
+    const must = (lines: ReadonlySet<string>) =>
+      [...lines].filter((line) => !faded.has(ownerOf(line)));
+    const isPassed = (told: Told | undefined, cursor: string) => {
+      const lines = told && inScope(told, scope);
+      return lines && (lines.size === 0 || (told.cursor !== cursor && must(lines).length === 0));
+    };
     let index = position;
     for (const [i, group] of groups.entries()) {
-      while (index < history.length && inScope(history[index] as Told, scope).size === 0) index++;
+      while (isPassed(history[index], group.cursor)) index++;
       const expected = history[index];
       if (!expected)
         throw new Difference(`a follower heard of ${group.cursor}, never acknowledged`);
       const wanted = inScope(expected, scope);
       const isPart = [...group.changes].every((line) => wanted.has(line));
-      const isWhole = isPart && group.changes.size === wanted.size;
+      const isWhole = isPart && must(wanted).every((line) => group.changes.has(line));
       if (group.cursor !== expected.cursor || !isPart || (!isWhole && i < groups.length - 1)) {
         throw new Difference(
           `a follower heard of ${group.cursor} ${[...group.changes].join()}, expected ${expected.cursor} ${[...wanted].join()}`,
@@ -111,12 +126,14 @@ export class Followers {
 
   /** They have heard of everything, once there was time for it. */
   async isUpToDate(turn: () => Promise<void>): Promise<void> {
-    const { history } = this.ledger;
+    const { history, faded } = this.ledger;
+    const must = (lines: ReadonlySet<string>) =>
+      [...lines].some((line) => !faded.has(ownerOf(line)));
     for (const follower of this.#followers) {
       const rest = () =>
         history
           .slice(follower.position + this.#whole(follower))
-          .filter((told) => inScope(told, follower.scope).size > 0);
+          .filter((told) => must(inScope(told, follower.scope)));
       for (let turns = 0; rest().length > 0; turns++) {
         if (turns > 200) {
           const { cursor, changes } = rest()[0] as Told;

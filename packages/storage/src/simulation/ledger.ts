@@ -6,12 +6,14 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   isMailError,
   type Commit,
+  type AccountId,
   type Cursor,
   type StageId,
   type Write,
 } from '@mail-server-kit/core';
 import {
   Refusal,
+  changeLine,
   commitTo,
   emptyWorld,
   recordName,
@@ -47,13 +49,15 @@ export interface First {
   readonly results: Commit['results'];
   readonly cursor: Cursor | undefined;
   readonly writes: readonly Write[];
+  /** Whom it is of. */
+  readonly owners: readonly AccountId[];
   /** Nobody was told: then versions of records may be others. */
   readonly untold?: true;
 }
 
 export class Ledger {
   /** What everybody sees. */
-  durable: ModelWorld = emptyWorld;
+  durable: ModelWorld;
   /** Oldest first. */
   readonly pending: Entry[] = [];
   readonly history: Told[] = [];
@@ -64,6 +68,8 @@ export class Ledger {
   #number = 0;
   #life = 0;
   #last = 0;
+  /** What was acknowledged and may be lost when the power goes, oldest first; and how all was before. */
+  readonly #unsure: { readonly entry: Entry; readonly before: Moment }[] = [];
   /** Records put by commits that nobody was told of. */
   #untold = new Set<string>();
 
@@ -72,7 +78,11 @@ export class Ledger {
     /** Faults that explain a refusal without a reason of the model's. */
     readonly troubled: () => boolean,
     readonly trace: (line: string) => void,
-  ) {}
+    /** How the store is set up. */
+    readonly how: { readonly encrypted: boolean; readonly always: boolean },
+  ) {
+    this.durable = { ...emptyWorld, sealed: how.encrypted };
+  }
 
   /** What the next commit is planned on. */
   get head(): ModelWorld {
@@ -156,14 +166,23 @@ export class Ledger {
     for (const earlier of this.pending.slice(0, index)) {
       if (!isIdle(earlier)) throw different(earlier, `was overtaken by #${entry.number}`);
     }
+    const last = this.#last;
     if (!isIdle(entry)) {
       const position = Number(cursor);
       if (!(position > this.#last)) throw different(entry, `${cursor} is not after ${this.#last}`);
       this.#last = position;
     }
-    this.#apply(this.pending.splice(0, index + 1), () => cursor);
-    if (id !== undefined)
-      this.firsts.set(id, { at: entry.at, results, cursor, writes: entry.writes });
+    const moment = { world: this.durable, told: this.history.length, last };
+    const done = this.pending.splice(0, index + 1);
+    if (!this.how.always) {
+      const rest = done.map((each) => ({ entry: each, before: moment }));
+      this.#unsure.push(...rest);
+    }
+    this.#apply(done, () => cursor);
+    if (id !== undefined) {
+      const owners = ownersOf(expected.changes);
+      this.firsts.set(id, { at: entry.at, results, cursor, writes: entry.writes, owners });
+    }
   }
 
   /** Perhaps only versions are others, of records that were not there: then all that follows is expected anew. */
@@ -187,13 +206,22 @@ export class Ledger {
     }
   }
 
-  #apply(entries: readonly Entry[], cursorOf: (entry: Entry) => Cursor): void {
+  #apply(entries: readonly Entry[], cursorOf: (entry: Entry) => Cursor | undefined): void {
     for (const entry of entries) {
-      const { expected, at } = entry;
+      const { expected, at, writes } = entry;
       if (expected instanceof Refusal) continue;
+      this.#forgetFirsts(destroyedBy(writes));
       this.durable = expected.world;
       const { changes } = expected;
-      if (changes.size > 0) this.history.push({ cursor: cursorOf(entry), at, changes });
+      const cursor = cursorOf(entry);
+      if (changes.size > 0 && cursor) this.history.push({ cursor, at, changes });
+    }
+  }
+
+  /** What belonged to an account that is gone is not known again: which of them owned it only the store knows. */
+  #forgetFirsts(gone: readonly AccountId[]): void {
+    for (const [id, { owners }] of this.firsts) {
+      if (owners.some((owner) => gone.includes(owner))) this.firsts.delete(id);
     }
   }
 
@@ -241,6 +269,33 @@ export class Ledger {
     this.stages.clear();
   }
 
+  /** The power is gone, and with it perhaps the last that was acknowledged, if the store does not sync for each commit. */
+  lose(): void {
+    const [first] = this.#unsure;
+    if (!first) return;
+    const { world, told, last } = first.before;
+    this.durable = world;
+    this.history.length = told;
+    this.#last = last;
+    const entries = this.#unsure.splice(0).map(({ entry }) => entry);
+    for (const { id } of entries) if (id !== undefined) this.firsts.delete(id);
+    this.pending.unshift(...entries);
+  }
+
+  /** All that was acknowledged is on the disk. */
+  isSure(): void {
+    this.#unsure.length = 0;
+  }
+
+  /** Accounts that are gone or may be, with a key that everything said of them is lost with. */
+  get faded(): ReadonlySet<AccountId> {
+    const faded = new Set<AccountId>();
+    if (!this.how.encrypted) return faded;
+    for (const { id, destroyed } of this.durable.accounts.values()) if (destroyed) faded.add(id);
+    for (const { writes } of this.pending) for (const id of destroyedBy(writes)) faded.add(id);
+    return faded;
+  }
+
   /** Versions of records that nobody was told of, as they are now. */
   learn(record: ModelRecord, version: number): void {
     const name = recordName(record.space, record.key);
@@ -256,7 +311,11 @@ export class Ledger {
    * After a start: the stream has told of these commits since the last that was known. What was under way is there up to
    * the last of them, and not beyond. Returns what else it may be: with what comes after and is not told.
    */
-  decide(told: readonly Told[]): readonly ModelWorld[] {
+  decide(told: readonly Told[], gone: ReadonlySet<AccountId>): readonly ModelWorld[] {
+    // A start makes durable what it has read.
+    this.isSure();
+    const toldOf = (entry: Entry) => linesLeft(entry, gone);
+    const isTold = (entry: Entry) => toldOf(entry).size > 0;
     let count = 0;
     const cursors = new Map<Entry, Cursor>();
     for (const { cursor, changes, at } of told) {
@@ -265,9 +324,9 @@ export class Ledger {
       if (!entry)
         throw new Difference(`the stream tells of ${[...changes].join()}, never asked for`);
       const { expected } = entry;
-      if (expected instanceof Refusal || !isDeepStrictEqual(expected.changes, changes)) {
-        const wanted = expected instanceof Refusal ? expected : [...expected.changes];
-        throw different(entry, 'the stream tells otherwise', [...changes], wanted);
+      const wanted = toldOf(entry);
+      if (expected instanceof Refusal || !isDeepStrictEqual(wanted, changes)) {
+        throw different(entry, 'the stream tells otherwise', [...changes], [...wanted]);
       }
       if (entry.at !== at) throw different(entry, `was made at ${entry.at}, not ${at}`);
       cursors.set(entry, cursor);
@@ -284,15 +343,19 @@ export class Ledger {
       if (isTold(entry)) break;
       if (!(entry.expected instanceof Refusal)) silent.push(entry.expected.world);
     }
-    this.#apply(there, (entry) => cursors.get(entry) as Cursor);
+    this.#apply(there, (entry) => cursors.get(entry));
     for (const entry of there) {
       const { id, at, writes, expected } = entry;
       if (id === undefined || expected instanceof Refusal) continue;
       const { results } = expected;
-      this.firsts.set(id, { at, writes, results, cursor: cursors.get(entry), untold: true });
+      const owners = ownersOf(expected.changes);
+      const cursor = cursors.get(entry);
+      this.firsts.set(id, { at, writes, owners, results, cursor, untold: true });
     }
     const numbers = (entries: readonly Entry[]) => entries.map(({ number }) => `#${number}`).join();
     this.trace(`there: ${numbers(there) || 'nothing'}; not there: ${numbers(rest) || 'nothing'}`);
+    const destroyed = [...this.durable.accounts.values()].filter((each) => each.destroyed);
+    this.#forgetFirsts(destroyed.map(({ id }) => id));
     // One that has an id and changes nothing may be remembered or not, and never shows: it is not asked for again.
     return silent;
   }
@@ -302,7 +365,33 @@ const nothing: Outcome = { world: emptyWorld, results: [], changes: new Set(), t
 
 const isIdle = ({ expected }: Entry) => expected instanceof Refusal || !expected.touched;
 
-const isTold = ({ expected }: Entry) => !(expected instanceof Refusal) && expected.changes.size > 0;
+/** How it was before a commit. */
+interface Moment {
+  readonly world: ModelWorld;
+  /** Commits of the history. */
+  readonly told: number;
+  readonly last: number;
+}
+
+const destroyedBy = (writes: readonly Write[]): AccountId[] =>
+  writes.flatMap((write) => (write.op === 'destroyAccount' ? [write.account] : []));
+
+/** Whose the line of a change is; '' if nobody's. */
+export const ownerOf = (line: string) => line.slice(line.lastIndexOf(' ') + 1) as AccountId;
+
+const ownersOf = (changes: ReadonlySet<string>): AccountId[] => [
+  ...new Set([...changes].map(ownerOf)),
+];
+
+/** What of it is still told when the keys of some accounts are destroyed: that they are gone, and all that is of others. */
+function linesLeft({ expected, writes }: Entry, gone: ReadonlySet<AccountId>): ReadonlySet<string> {
+  if (expected instanceof Refusal) return new Set();
+  if (gone.size === 0) return expected.changes;
+  const goes = destroyedBy(writes).map((account) => changeLine({ kind: 'account', account }));
+  return new Set(
+    [...expected.changes].filter((line) => !gone.has(ownerOf(line)) || goes.includes(line)),
+  );
+}
 
 /** Without what JSON does not have: results of a commit with an id have been JSON. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value)) as unknown;

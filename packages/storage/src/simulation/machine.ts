@@ -18,10 +18,12 @@ import { JournalWriter } from '../embedded/journal-writer.js';
 import { InlineLink } from '../embedded/link.ts';
 import { rebuildMailbox } from '../embedded/rebuild.ts';
 import { keepCheckpoints, withDefaults, type EmbeddedStoreOptions } from '../embedded/store.ts';
+import type { MasterKey } from '../embedded/vault/master-key.ts';
 import { damageFiles } from './damage.ts';
 
 export interface MachineOptions {
   readonly store: EmbeddedStoreOptions;
+  readonly encrypted: boolean;
   /** Undefined: there is no index, and all of the journal is replayed. */
   readonly index: { readonly checkpointOctets: number; readonly checkpointMs: number } | undefined;
 }
@@ -32,12 +34,20 @@ export interface PowerCut {
   readonly when: 'before' | 'after' | 'middle';
 }
 
+const masterKey: MasterKey = {
+  id: 'simulated',
+  wrap: async (key) => key.map((octet) => octet ^ 0x5a),
+  unwrap: async (wrapped) => wrapped.map((octet) => octet ^ 0x5a),
+};
+
 class PowerIsGone extends Error {
   override readonly name = 'PowerIsGone';
 }
 
 export class Machine {
   disk: FakeDisk;
+  /** Where the keys are. */
+  keys: FakeDisk;
   clock: FakeClock = fakeClock();
   store: JournalStore | undefined;
   /** The process has ended in the middle of something. */
@@ -56,6 +66,7 @@ export class Machine {
     readonly log: Log = silent,
   ) {
     this.disk = fakeDisk({ seed: random.integer(2 ** 32) });
+    this.keys = fakeDisk({ seed: random.integer(2 ** 32) });
   }
 
   /** @throws what the store throws; PowerIsGone if that was the end of the process */
@@ -65,7 +76,8 @@ export class Machine {
     this.#checkpoints = [];
     this.clock = fakeClock(this.clock.now());
     const life = ++this.#life;
-    const disk = this.#incarnation(life);
+    const disk = this.#incarnation(life, this.disk);
+    const keys = this.#incarnation(life, this.keys);
     const { clock, random, log } = this;
     const engine = withDefaults({ ...this.options.store, clock, random, log });
     const later = (work: () => void) => this.#later(work);
@@ -79,7 +91,8 @@ export class Machine {
     const store = await openJournalStore(
       {
         ...engine,
-        disk,
+        ...{ disk, keyDisks: [keys] },
+        ...(this.options.encrypted ? { encryption: { masterKey } } : {}),
         link: (about) => new InlineLink(new JournalWriter(disk, about), log, later),
       },
       index && ((id, vault) => index.load(id, vault)),
@@ -146,13 +159,13 @@ export class Machine {
   async end(power: boolean): Promise<void> {
     if (!this.dead) {
       this.dead = true;
-      if (power) this.disk.crash();
+      if (power) this.#powerCut();
     }
     this.#life++;
     this.#works = [];
     this.store = undefined;
     this.cut = undefined;
-    this.disk.mend();
+    this.#mend();
     const index = this.#index;
     this.#index = undefined;
     await index?.close().catch(() => {});
@@ -166,13 +179,24 @@ export class Machine {
     this.#index = undefined;
     this.#life++;
     this.cut = undefined;
+    this.#mend();
+  }
+
+  #powerCut(): void {
+    this.disk.crash();
+    this.keys.crash();
+  }
+
+  #mend(): void {
     this.disk.mend();
+    this.keys.mend();
   }
 
   /** Another machine with what is on this one's disk. It has no index. */
   copy(): Machine {
     const copy = new Machine(this.random, { ...this.options, index: undefined }, '', this.log);
     copy.disk = this.disk.copy();
+    copy.keys = this.keys.copy();
     copy.clock = fakeClock(this.clock.now());
     return copy;
   }
@@ -181,8 +205,8 @@ export class Machine {
     fs.rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The disk as one process sees it: when that has ended, it can do nothing more. */
-  #incarnation(life: number): Disk {
+  /** A disk as one process sees it: when that has ended, it can do nothing more. */
+  #incarnation(life: number, disk: FakeDisk): Disk {
     const call = <T>(action: () => T, middle: () => void = () => {}): T => {
       if (this.dead || life !== this.#life) throw new PowerIsGone();
       const { cut } = this;
@@ -196,7 +220,7 @@ export class Machine {
         }
       }
       this.dead = true;
-      this.disk.crash();
+      this.#powerCut();
       throw new PowerIsGone();
     };
     const alive = <T>(action: () => T): T => {
@@ -218,7 +242,6 @@ export class Machine {
       size: () => alive(() => file.size()),
       close: () => alive(() => file.close()),
     });
-    const { disk } = this;
     return {
       list: () => alive(() => disk.list()),
       open: (name, mode) =>

@@ -12,10 +12,12 @@ export function optionsFor(random: SeededRandom): Drawn {
   return {
     store: {
       segmentOctets: 65_536 * random.pick([1, 1, 2]),
-      ...(random.chance(0.5) ? { cacheBytes: 2000 } : {}),
+      ...(random.chance(0.5) ? { cacheBytes: random.pick([2000, 100]) } : {}),
+      sync: random.pick(['always', 'always', 'always', 'never', { everyMs: 500 }] as const),
       ...(random.chance(0.5) ? { undeleteMs: 600_000 } : {}),
       ...(random.chance(0.3) ? { vanishedRanges: random.pick([2, 8]) } : {}),
     },
+    encrypted: random.chance(0.35),
     index: hasIndex
       ? {
           checkpointOctets: random.pick([2000, 20_000, 1_000_000]),

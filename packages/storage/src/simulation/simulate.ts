@@ -2,7 +2,7 @@
  * Many clients of a store on a machine that fails, beside a model that does not: one seed, one story. What the store has
  * acknowledged is there exactly; what was under way is there wholly or not at all; nobody sees anything else.
  */
-import { isMailError, type MailStore, type StageId } from '@mail-server-kit/core';
+import { isMailError, type AccountId, type MailStore, type StageId } from '@mail-server-kit/core';
 import { seededRandom, type SeededRandom } from '@mail-server-kit/core/testing';
 import { Difference, Ledger, type Told } from './ledger.ts';
 import { directoryFor, Machine, type PowerCut } from './machine.ts';
@@ -79,6 +79,7 @@ class Simulation {
       () => this.machine.clock.now(),
       () => this.#trouble || this.machine.dead,
       (line) => this.#tell(line),
+      { encrypted: drawn.encrypted, always: drawn.store.sync === 'always' },
     );
     const fail = (error: unknown) => (this.#difference ??= error);
     const troubled = () => this.#trouble;
@@ -122,6 +123,7 @@ class Simulation {
       if (!machine.dead) {
         this.#tell('closes');
         await machine.close();
+        if (!this.#trouble) this.ledger.isSure();
         // Without a mark a flip in the last group could not be told from a torn end.
         this.#closed = !this.#trouble;
         this.followers.end();
@@ -135,7 +137,9 @@ class Simulation {
     this.followers.end();
     this.readers.end();
     this.ledger.end();
-    await machine.end(how !== 'kill');
+    const power = how !== 'kill' || machine.dead;
+    await machine.end(power);
+    if (power) this.#lose();
     this.#closed = false;
     this.#trouble = false;
     this.#check();
@@ -165,19 +169,35 @@ class Simulation {
         if (!machine.dead) throw error;
         this.#tell('the power went while it was opened');
         await machine.end(true);
+        this.#lose();
       }
     }
   }
 
+  #lose(): void {
+    this.ledger.lose();
+    this.followers.lose();
+  }
+
   async #compare(store: MailStore): Promise<void> {
     const { machine, ledger } = this;
-    const others = ledger.decide(await machine.until(this.#toldSince(store)));
+    const told = await machine.until(this.#toldSince(store));
+    const others = ledger.decide(told, await this.#gone(store));
     for (const record of ledger.durable.records.values()) {
       const found = record.value && (await store.record(record.space, record.key));
       if (found && found.version !== record.version) ledger.learn(record, found.version);
     }
     await this.#isSame(store, others);
     this.followers.begin(store);
+  }
+
+  /** Accounts that are gone with their keys. */
+  async #gone(store: MailStore): Promise<ReadonlySet<AccountId>> {
+    const gone = new Set<AccountId>();
+    for (const account of this.ledger.faded) {
+      await store.usage(account).catch(() => gone.add(account));
+    }
+    return gone;
   }
 
   /** Commits that the stream tells of after the last that was known. */
