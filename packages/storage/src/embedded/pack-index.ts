@@ -30,7 +30,7 @@ import type { Vault } from './vault/vault.ts';
 
 /** Checksum, version, three octets kept free, LSN. A section follows. */
 const HEAD = 16;
-const VERSION = 3;
+const VERSION = 4;
 
 /** Something about the index is not as it was written. It is thrown away and made anew from the journal. */
 export class OddIndex extends Error {
@@ -213,6 +213,10 @@ export function packMailbox(
     to.varint(about.lastUid - about.firstUid);
     to.varint(about.unseen);
     to.varint(about.deleted);
+    to.varint(about.someLow);
+    to.varint(about.someHigh);
+    to.varint(about.everyLow);
+    to.varint(about.everyHigh);
     last = about.lastUid;
   });
 }
@@ -245,7 +249,10 @@ export function unpackMailbox(
     const length = from.varint();
     const firstUid = (last + from.varint()) as Uid;
     const lastUid = (last = firstUid + from.varint()) as Uid;
-    return [{ length, firstUid, lastUid, unseen: from.varint(), deleted: from.varint() }, entry];
+    const counts = { unseen: from.varint(), deleted: from.varint() };
+    const some = { someLow: from.varint(), someHigh: from.varint() };
+    const every = { everyLow: from.varint(), everyHigh: from.varint() };
+    return [{ length, firstUid, lastUid, ...counts, ...some, ...every }, entry];
   });
   const mailbox: MailboxState = {
     ...{ id, account, uidValidity, uidNext, highestModSeq, flagNames, blocks: [] },

@@ -3,8 +3,18 @@
  * everything else is shared with the mailbox as it was before. What a block says about itself is always at hand; its columns
  * may lie elsewhere until somebody asks for them.
  */
-import { flagBit, type Block, type Uid } from '@mail-server-kit/core';
+import { flagBit, type Block, type ModSeq, type Uid } from '@mail-server-kit/core';
 import { appended, columnNames, type Columns } from './columns.ts';
+import {
+  bothChanges,
+  changedSummary,
+  countAfter,
+  countBoth,
+  countFlags,
+  withChange,
+  type Counts,
+  type FlagChange,
+} from './flag-change.ts';
 
 /** Where the columns of a block can be had again. */
 export interface Home {
@@ -13,14 +23,17 @@ export interface Home {
 }
 
 /** What is known of rows without looking at them. */
-export interface About {
+export interface About extends Counts {
   readonly length: number;
   readonly firstUid: Uid;
   readonly lastUid: Uid;
-  /** Without \Seen. */
-  readonly unseen: number;
-  /** With \Deleted. */
-  readonly deleted: number;
+}
+
+/** A change of all rows of another block, made when somebody looks at a column. */
+interface Pending {
+  readonly of: StoreBlock;
+  readonly change: FlagChange;
+  readonly modSeq: ModSeq;
 }
 
 export class StoreBlock implements Block, About {
@@ -29,26 +42,63 @@ export class StoreBlock implements Block, About {
   readonly lastUid: Uid;
   readonly unseen: number;
   readonly deleted: number;
+  readonly someLow: number;
+  readonly someHigh: number;
+  readonly everyLow: number;
+  readonly everyHigh: number;
   #columns: Columns | undefined;
   #home: Home | undefined;
+  #pending: Pending | undefined;
   #touched = false;
+  #pins = 0;
+  #dropped = false;
 
-  /** It has `columns`, or a `home` where they are. */
-  constructor(about: About, columns: Columns | undefined, home?: Home) {
+  /** It has `columns`, or a `home` where they are, or they are those of another block with a change. */
+  constructor(about: About, columns: Columns | undefined, home?: Home, pending?: Pending) {
     this.length = about.length;
     this.firstUid = about.firstUid;
     this.lastUid = about.lastUid;
     this.unseen = about.unseen;
     this.deleted = about.deleted;
+    this.someLow = about.someLow;
+    this.someHigh = about.someHigh;
+    this.everyLow = about.everyLow;
+    this.everyHigh = about.everyHigh;
     this.#columns = columns;
     this.#home = home;
+    this.#pending = pending;
     for (const [name, getter] of ownGetters) Object.defineProperty(this, name, getter);
   }
 
   /** @throws MailError CORRUPTION if they are lost */
   get columns(): Columns {
     this.#touched = true;
-    return (this.#columns ??= (this.#home as Home).load(this));
+    return (this.#columns ??= this.#load());
+  }
+
+  #load(): Columns {
+    if (!this.#pending) return (this.#home as Home).load(this);
+    const { of, change, modSeq } = this.#pending;
+    const columns = withChange(of.columns, change, modSeq);
+    this.#pending = undefined;
+    return columns;
+  }
+
+  /** The rows with a change of all of them. No column is looked at. */
+  changed(change: FlagChange, modSeq: ModSeq): StoreBlock {
+    const { length, firstUid, lastUid, unseen, deleted } = this;
+    const seen = countAfter(length, length - unseen, flagBit.seen, change);
+    const about: About = {
+      ...{ length, firstUid, lastUid, unseen: length - seen },
+      deleted: countAfter(length, deleted, flagBit.deleted, change),
+      ...changedSummary(this, change),
+    };
+    // One change after the other would be a chain of blocks that nobody has looked at.
+    const before = this.#pending;
+    const pending = before
+      ? { of: before.of, change: bothChanges(before.change, change), modSeq }
+      : { of: this, change, modSeq };
+    return new StoreBlock(about, undefined, undefined, pending);
   }
 
   get uid(): Uint32Array {
@@ -120,6 +170,22 @@ export class StoreBlock implements Block, About {
     return this.#columns !== undefined;
   }
 
+  /** The block to be read before a column can be looked at. Undefined: all that is needed is in memory. */
+  get cold(): StoreBlock | undefined {
+    if (this.#columns) return undefined;
+    return this.#pending ? this.#pending.of.cold : this;
+  }
+
+  /** Reads the columns and keeps them in memory until `unpin`. @throws MailError CORRUPTION */
+  pin(): void {
+    this.#columns ??= this.#load();
+    this.#pins++;
+  }
+
+  unpin(): void {
+    if (--this.#pins === 0 && this.#dropped) this.drop();
+  }
+
   /** Octets of the columns that are in memory. */
   get octets(): number {
     const columns = this.#columns;
@@ -135,7 +201,8 @@ export class StoreBlock implements Block, About {
 
   /** Frees the columns if they can be had again. */
   drop(): void {
-    if (this.#home) this.#columns = undefined;
+    this.#dropped = this.#pins > 0;
+    if (this.#home && !this.#dropped) this.#columns = undefined;
   }
 }
 
@@ -147,33 +214,20 @@ const ownGetters = [...columnNames, 'held'].map((name): [string, PropertyDescrip
 
 /** A block of rows that nobody changes any more. */
 export function blockOf(columns: Columns): StoreBlock {
-  const { uid, flagsLow } = columns;
+  const { uid } = columns;
   const { length } = uid;
   const firstUid = uid[0] as Uid;
   const lastUid = uid[length - 1] as Uid;
-  return new StoreBlock({ length, firstUid, lastUid, ...counted(flagsLow, length) }, columns);
+  return new StoreBlock({ length, firstUid, lastUid, ...countFlags(columns, length) }, columns);
 }
 
 /** The block and the first `count` of `rows`; what it had is not looked at again. */
 export function grownBlock(block: StoreBlock, rows: Columns, count: number): StoreBlock {
-  const more = counted(rows.flagsLow, count);
   const about: About = {
     length: block.length + count,
     firstUid: block.firstUid,
     lastUid: rows.uid[count - 1] as Uid,
-    unseen: block.unseen + more.unseen,
-    deleted: block.deleted + more.deleted,
+    ...countBoth(block, countFlags(rows, count)),
   };
   return new StoreBlock(about, appended(block.columns, rows, 0, count));
-}
-
-function counted(flagsLow: Uint32Array, count: number): Pick<About, 'unseen' | 'deleted'> {
-  let unseen = 0;
-  let deleted = 0;
-  for (let i = 0; i < count; i++) {
-    const flags = flagsLow[i] as number;
-    if (!(flags & flagBit.seen)) unseen++;
-    if (flags & flagBit.deleted) deleted++;
-  }
-  return { unseen, deleted };
 }

@@ -16,8 +16,9 @@ import type { StoreBlock } from './block.ts';
 import { blockFor } from './blocks.ts';
 import { locateRow, type Rows } from './columns.ts';
 import { withExpunged } from './expunged.ts';
+import type { FlagChange } from './flag-change.ts';
 import { emptyMailbox, withFlags, withRows, withoutRows } from './mailbox.ts';
-import type { FlagChange, Properties, Remembering, Vanished } from './mailbox.ts';
+import type { Properties, Remembering, Vanished } from './mailbox.ts';
 import {
   goneRecord,
   rememberGone,

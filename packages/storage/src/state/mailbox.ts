@@ -17,7 +17,8 @@ import {
 } from '@mail-server-kit/core';
 import { blockOf, type StoreBlock } from './block.ts';
 import { appendRows, removeRows, spans, type Span } from './blocks.ts';
-import { withOwnFlags, type Columns, type Rows } from './columns.ts';
+import { withOwnFlags, type Columns } from './columns.ts';
+import { changeFlags, type FlagChange } from './flag-change.ts';
 
 /** What may be set from outside. */
 export interface Properties {
@@ -112,14 +113,6 @@ export function withRows(
   };
 }
 
-/** New flags are `(old & ~clear) | set`, each in two words of 32 bits. */
-export interface FlagChange {
-  readonly clearLow: number;
-  readonly clearHigh: number;
-  readonly setLow: number;
-  readonly setHigh: number;
-}
-
 /** All of `uids` get the modseq. */
 export function withFlags(
   mailbox: MailboxState,
@@ -134,11 +127,9 @@ export function withFlags(
   for (let next = 0; next < found.length;) {
     const { block } = found[next] as Span;
     const old = blocks[block] as StoreBlock;
-    const rows = withOwnFlags(old.columns);
-    for (let span = found[next]; span?.block === block; span = found[++next]) {
-      changeFlags(rows, span, change, modSeq);
-    }
-    const now = blockOf(rows);
+    const first = next;
+    while (found[next]?.block === block) next++;
+    const now = changedBlock(old, found.slice(first, next), change, modSeq);
     blocks[block] = now;
     unseen += now.unseen - old.unseen;
     deleted += now.deleted - old.deleted;
@@ -153,14 +144,17 @@ export function withFlags(
   };
 }
 
-function changeFlags(rows: Rows, { from, end }: Span, change: FlagChange, modSeq: ModSeq): void {
-  const { flagsLow, flagsHigh } = rows;
-  const { clearLow, clearHigh, setLow, setHigh } = change;
-  for (let i = from; i < end; i++) {
-    flagsLow[i] = ((flagsLow[i] as number) & ~clearLow) | setLow;
-    flagsHigh[i] = ((flagsHigh[i] as number) & ~clearHigh) | setHigh;
-  }
-  rows.modSeq.fill(modSeq, from, end);
+function changedBlock(
+  old: StoreBlock,
+  found: readonly Span[],
+  change: FlagChange,
+  modSeq: ModSeq,
+): StoreBlock {
+  const [first] = found as [Span];
+  if (first.end - first.from === old.length) return old.changed(change, modSeq);
+  const rows = withOwnFlags(old.columns);
+  for (const { from, end } of found) changeFlags(rows, from, end, change, modSeq);
+  return blockOf(rows);
 }
 
 /** How many expunges a mailbox remembers for QRESYNC (RFC 7162 section 3.2.5.2), counted in ranges of uids. */

@@ -20,8 +20,9 @@ import type { StoreBlock } from './block.ts';
 import { spans, type Span } from './blocks.ts';
 import { copyRows, emptyRow, emptyRows, type Rows } from './columns.ts';
 import { LEAST_MS, expungedBefore } from './expunged.ts';
-import { flagBits, mapFlags } from './flag-bits.ts';
-import type { FlagChange, MailboxState } from './mailbox.ts';
+import { flagBits, mapFlags, type Bits } from './flag-bits.ts';
+import { changesRows, isChanged, type FlagChange } from './flag-change.ts';
+import type { MailboxState } from './mailbox.ts';
 import { emailIdOf, emailNumber } from './names.ts';
 import type { Planning, WriteOf } from './plan.ts';
 
@@ -102,49 +103,69 @@ export function store(planning: Planning, write: WriteOf<'store'>): WriteResult 
   const mailbox = planning.visible(write.mailbox);
   const found = spans(mailbox.blocks, write.uids);
   if (found.length === 0) return {};
-  const { unchangedSince } = write;
   const add = flagBits(mailbox.flagNames, write.set ?? write.add ?? []);
-  const remove = flagBits(mailbox.flagNames, write.remove ?? [], 'known');
-  const change: FlagChange = {
-    clearLow: write.set ? 0xffff_ffff : remove.low,
-    clearHigh: write.set ? 0xffff_ffff : remove.high,
-    setLow: add.low,
-    setHigh: add.high,
-  };
-  const conflicts: number[] = [];
-  const uids: [Uid, Uid][] = [];
-  let before: [Uid, Uid] | undefined;
-  let next = -1;
-  for (const span of found) {
-    const { columns, length } = mailbox.blocks[span.block] as StoreBlock;
-    const { uid, flagsLow, flagsHigh } = columns;
-    if (span.block !== next || span.from > 0) before = undefined;
-    next = span.end === length ? span.block + 1 : -1;
-    for (let i = span.from; i < span.end; i++) {
-      const one = uid[i] as Uid;
-      const low = flagsLow[i] as number;
-      const high = flagsHigh[i] as number;
-      const isOlder =
-        unchangedSince === undefined || (columns.modSeq[i] as number) <= unchangedSince;
-      if (!isOlder) conflicts.push(one);
-      else if (
-        ((low & change.clearLow & ~change.setLow) | (~low & change.setLow)) !== 0 ||
-        ((high & change.clearHigh & ~change.setHigh) | (~high & change.setHigh)) !== 0
-      ) {
-        // Nobody has the uids between two neighbours, so that a range may go over them.
-        if (before) before[1] = one;
-        else uids.push((before = [one, one]));
-        continue;
-      }
-      before = undefined;
-    }
-  }
-  const result = conflicts.length > 0 ? { conflicts: ascending(conflicts) } : {};
+  const change = flagChange(mailbox, write, add);
+  const { conflicts, uids } = changedRows(mailbox, found, change, write.unchangedSince);
+  const result = conflicts.length > 0 ? { conflicts } : {};
   if (uids.length === 0) return result;
   const modSeq = planning.nextModSeq(mailbox.account);
   const flagNames = add.names;
   planning.emit({ kind: 'flags', ...inside(mailbox), modSeq, flagNames, uids, change });
   return { ...result, modSeq };
+}
+
+function flagChange(mailbox: MailboxState, write: WriteOf<'store'>, add: Bits): FlagChange {
+  const remove = flagBits(mailbox.flagNames, write.remove ?? [], 'known');
+  return {
+    clearLow: write.set ? 0xffff_ffff : remove.low,
+    clearHigh: write.set ? 0xffff_ffff : remove.high,
+    setLow: add.low,
+    setHigh: add.high,
+  };
+}
+
+/** Which rows change, and which have been changed by somebody else meanwhile. Looks at columns only of blocks that do not say. */
+function changedRows(
+  mailbox: MailboxState,
+  found: readonly Span[],
+  change: FlagChange,
+  unchangedSince: ModSeq | undefined,
+): { readonly uids: UidRanges; readonly conflicts: UidRanges } {
+  // Nothing in it has a higher one.
+  const since = unchangedSince !== undefined && unchangedSince < mailbox.highestModSeq;
+  const conflicts: number[] = [];
+  const uids: [Uid, Uid][] = [];
+  // Nobody has the uids between two neighbours, so that a range may go over them.
+  let before: [Uid, Uid] | undefined;
+  let next = -1;
+  const put = (first: Uid, last: Uid) => {
+    if (before) before[1] = last;
+    else uids.push((before = [first, last]));
+  };
+  for (const { block: index, from, end } of found) {
+    const block = mailbox.blocks[index] as StoreBlock;
+    const { length } = block;
+    if (index !== next || from > 0) before = undefined;
+    next = end === length ? index + 1 : -1;
+    const changes = since ? 'some' : changesRows(block, change);
+    if (changes === 'none') before = undefined;
+    if (changes === 'all') {
+      const first = from === 0 ? block.firstUid : (block.uid[from] as Uid);
+      put(first, end === length ? block.lastUid : (block.uid[end - 1] as Uid));
+    }
+    if (changes !== 'some') continue;
+    const { uid, flagsLow, flagsHigh, modSeq } = block.columns;
+    for (let i = from; i < end; i++) {
+      const one = uid[i] as Uid;
+      if (since && (modSeq[i] as number) > unchangedSince) conflicts.push(one);
+      else if (isChanged(flagsLow[i] as number, flagsHigh[i] as number, change)) {
+        put(one, one);
+        continue;
+      }
+      before = undefined;
+    }
+  }
+  return { uids, conflicts: ascending(conflicts) };
 }
 
 export function copy(planning: Planning, write: WriteOf<'copy' | 'move'>): WriteResult {
@@ -247,7 +268,9 @@ export function expunge(planning: Planning, write: WriteOf<'expunge'>): WriteRes
   const mailbox = planning.mailbox(write.mailbox);
   const gone: number[] = [];
   for (const { block, from, end } of spans(mailbox.blocks, write.uids)) {
-    const { uid, flagsLow } = mailbox.blocks[block] as StoreBlock;
+    const rows = mailbox.blocks[block] as StoreBlock;
+    if (write.onlyDeleted && rows.deleted === 0) continue;
+    const { uid, flagsLow } = rows.columns;
     for (let i = from; i < end; i++) {
       if (write.onlyDeleted && !((flagsLow[i] as number) & flagBit.deleted)) continue;
       gone.push(uid[i] as number);
