@@ -87,6 +87,8 @@ export class FactsIndex {
       for (let i = 0; i < place.length; i++) {
         if ((place[i] as number) < record) continue;
         const known = this.#known(delta.account);
+        // A copy of what came with the same commit: places only ever go up.
+        if ((place[i] as number) <= (known.waiting.at(-1)?.place ?? 0)) continue;
         known.waiting.push({ place: place[i] as number, octets: placeOctets[i] as number });
         known.came++;
         this.#changed.add(delta.account);
