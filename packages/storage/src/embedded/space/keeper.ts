@@ -338,12 +338,14 @@ export class Keeper {
     below: number,
     rough: ReadonlyMap<number, number>,
   ): Promise<void> {
-    const { world, reader, staged, vault } = this.#options;
+    const { world, journal, reader, staged, vault } = this.#options;
     const chosen = new Set(numbers);
     const looked = (segment: number) =>
       chosen.has(segment) ||
       (this.#known.get(segment)?.refs?.some((each) => chosen.has(each)) ?? true);
     const bodies = await mark(chosen, looked, { world, reader, staged, vault, pace: this.#pace });
+    // A power cut must not bring back what points to something freed: whatever gave it up has to be on disk, not only to count.
+    if (!(await journal.settled(() => true))) return;
     for (const [number, ranges] of bodies) {
       const known = this.#known.get(number) as Known;
       const { header } = known.segment;
