@@ -1,7 +1,7 @@
 /** Those who follow the stream of changes: each hears of every commit once and in its order, across all restarts. */
-import type { AccountId, Change, MailStore } from '@mail-server-kit/core';
+import { isMailError, type AccountId, type Change, type MailStore } from '@mail-server-kit/core';
 import type { SeededRandom } from '@mail-server-kit/core/testing';
-import { Difference, ownerOf, type Ledger, type Told } from './ledger.ts';
+import { Difference, lastOwners, ownerOf, type Ledger, type Told } from './ledger.ts';
 import { changeLine } from './model.ts';
 import { spaces } from './view.ts';
 
@@ -39,6 +39,8 @@ export class Followers {
     readonly ledger: Ledger,
     readonly fail: (error: unknown) => void,
     readonly troubled: () => boolean,
+    /** Changes of that time may be forgotten. */
+    readonly isOld: (at: number) => boolean,
   ) {
     for (const scope of [{}, {}, { account: 'anna' as AccountId }, { space: spaces[0] }]) {
       const abort = new AbortController();
@@ -62,7 +64,13 @@ export class Followers {
           heard.push(change);
         }
       } catch (error) {
-        if (!abort.signal.aborted && !this.troubled()) this.fail(error);
+        if (abort.signal.aborted || isMailError(error, 'UNAVAILABLE')) return;
+        const next = this.ledger.history[follower.position + this.#whole(follower)];
+        if (isMailError(error, 'FORGOTTEN') && next && this.isOld(next.at)) {
+          // It looks at everything anew, and goes on from there.
+          follower.position = this.ledger.history.length;
+          this.#begin(follower, store);
+        } else if (!this.troubled()) this.fail(error);
       }
     })();
   }
@@ -95,8 +103,13 @@ export class Followers {
 
   /** How many commits of the history from its position on it has heard of wholly. */
   #whole({ scope, position, heard }: Follower): number {
-    const groups = groupsOf(heard);
     const { history, faded } = this.ledger;
+    const groups = groupsOf(heard).flatMap((group): Told[] => {
+      const told = faded.size > 0 && history.find(({ cursor }) => cursor === group.cursor);
+      if (!told) return [group];
+      const changes = lastOwners(group.changes, told.changes, faded);
+      return changes.size > 0 ? [{ ...group, changes }] : [];
+    });
     // What is of an account that is gone may have become unreadable.
     const must = (lines: ReadonlySet<string>) =>
       [...lines].filter((line) => !faded.has(ownerOf(line)));

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { silent, type Disk, type DiskFile, type Log } from '@mail-server-kit/core';
+import { isMailError, silent, type Disk, type DiskFile, type Log } from '@mail-server-kit/core';
 import {
   fakeClock,
   fakeDisk,
@@ -53,6 +53,9 @@ export class Machine {
   /** The process has ended in the middle of something. */
   dead = false;
   cut: PowerCut | undefined;
+  /** The index was thrown away though nobody had damaged it. */
+  oddity: unknown;
+  #damaged = false;
   #index: Index | undefined;
   #works: (() => void)[] = [];
   #checkpoints: Promise<unknown>[] = [];
@@ -78,7 +81,15 @@ export class Machine {
     const life = ++this.#life;
     const disk = this.#incarnation(life, this.disk);
     const keys = this.#incarnation(life, this.keys);
-    const { clock, random, log } = this;
+    const { clock, random } = this;
+    const log: Log = (entry) => {
+      this.log(entry);
+      if (entry.event !== 'index is made anew') return;
+      // It holds what was sealed with a key that is destroyed, if the process ended before the next checkpoint.
+      const isGone = isMailError(entry.error, 'EXPUNGED');
+      if (!this.#damaged && !isGone) this.oddity ??= entry.error;
+      this.#damaged = false;
+    };
     const engine = withDefaults({ ...this.options.store, clock, random, log });
     const later = (work: () => void) => this.#later(work);
     const index =
@@ -91,11 +102,11 @@ export class Machine {
     const store = await openJournalStore(
       {
         ...engine,
-        ...{ disk, keyDisks: [keys] },
+        ...{ disk, keyDisks: [keys], ...(index ? { facts: index.facts } : {}) },
         ...(this.options.encrypted ? { encryption: { masterKey } } : {}),
         link: (about) => new InlineLink(new JournalWriter(disk, about), log, later),
       },
-      index && ((id, vault) => index.load(id, vault)),
+      index && ((id, vault, fits) => index.load(id, vault, fits)),
     );
     if (index) this.#keepCheckpoints(store, index);
     this.store = store;
@@ -169,7 +180,7 @@ export class Machine {
     const index = this.#index;
     this.#index = undefined;
     await index?.close().catch(() => {});
-    if (index) damageFiles(this.directory, this.random, this.log);
+    if (index && damageFiles(this.directory, this.random, this.log)) this.#damaged = true;
   }
 
   /** Closed as it should be. */

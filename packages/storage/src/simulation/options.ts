@@ -9,11 +9,16 @@ export interface Drawn extends MachineOptions {
 
 export function optionsFor(random: SeededRandom): Drawn {
   const hasIndex = random.chance(0.5);
+  const sync = random.pick(['always', 'always', 'always', 'never', { everyMs: 500 }] as const);
   return {
     store: {
       segmentOctets: 65_536 * random.pick([1, 1, 2]),
       ...(random.chance(0.5) ? { cacheBytes: random.pick([2000, 100]) } : {}),
-      sync: random.pick(['always', 'always', 'always', 'never', { everyMs: 500 }] as const),
+      sync,
+      compactBelow: random.pick([0, 0.5, 0.9, 1]),
+      compactOctetsPerSecond: random.chance(0.5) ? Infinity : 1_000_000,
+      // What the power may take, a follower must be able to hear of again.
+      ...(sync === 'always' ? { changesMs: random.pick([0, 60_000, 2_000_000]) } : {}),
       ...(random.chance(0.5) ? { undeleteMs: 600_000 } : {}),
       ...(random.chance(0.3) ? { vanishedRanges: random.pick([2, 8]) } : {}),
     },

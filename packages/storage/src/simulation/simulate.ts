@@ -4,6 +4,7 @@
  */
 import { isMailError, type AccountId, type MailStore, type StageId } from '@mail-server-kit/core';
 import { seededRandom, type SeededRandom } from '@mail-server-kit/core/testing';
+import type { JournalStore } from '../embedded/engine.ts';
 import { Difference, Ledger, type Told } from './ledger.ts';
 import { directoryFor, Machine, type PowerCut } from './machine.ts';
 import { optionsFor } from './options.ts';
@@ -83,7 +84,9 @@ class Simulation {
     );
     const fail = (error: unknown) => (this.#difference ??= error);
     const troubled = () => this.#trouble;
-    this.followers = new Followers(this.random, this.ledger, fail, troubled);
+    const { changesMs = Infinity } = drawn.store;
+    const isOld = (at: number) => this.machine.clock.now() - at >= changesMs;
+    this.followers = new Followers(this.random, this.ledger, fail, troubled, isOld);
     this.readers = new Readers(this.random, this.ledger, fail, troubled);
   }
 
@@ -162,6 +165,7 @@ class Simulation {
         const opening = machine.open();
         const store = await machine.until(opening);
         this.#tell('is open');
+        this.#check();
         await this.#compare(store);
         this.#intercept(store);
         return true;
@@ -258,6 +262,7 @@ class Simulation {
     else if (roll < 89) this.#bother();
     else if (roll < 91) this.followers.change(machine.store as MailStore);
     else if (roll < 92) await this.#rest();
+    else if (roll < 94) this.#compact();
     await machine.turn();
     this.#check();
   }
@@ -357,6 +362,17 @@ class Simulation {
     );
   }
 
+  /** What is no longer needed is freed, while everything else goes on. */
+  #compact(): void {
+    const { random, machine } = this;
+    const store = machine.store as JournalStore;
+    const below = random.pick([0.5, 0.9, 1]);
+    this.#tell(`compacts below ${below}`);
+    store.compact(below).catch((error: unknown) => {
+      if (machine.store === store && !machine.dead && !this.#trouble) this.#difference ??= error;
+    });
+  }
+
   /** Time passes. */
   async #pass(): Promise<void> {
     const { random, machine } = this;
@@ -402,6 +418,7 @@ class Simulation {
   }
 
   #check(): void {
+    this.#difference ??= this.machine.oddity;
     if (this.#difference !== undefined) throw this.#difference as Error;
   }
 }

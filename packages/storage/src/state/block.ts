@@ -52,7 +52,6 @@ export class StoreBlock implements Block, About {
   #touched = false;
   #pins = 0;
   #dropped = false;
-  #exposed = false;
 
   /** It has `columns`, or a `home` where they are, or they are those of another block with a change. */
   constructor(about: About, columns: Columns | undefined, home?: Home, pending?: Pending) {
@@ -68,15 +67,6 @@ export class StoreBlock implements Block, About {
     this.#columns = columns;
     this.#home = home;
     this.#pending = pending;
-  }
-
-  /**
-   * Makes the columns properties of the block itself, so that structuredClone takes them along: a snapshot may be read in
-   * another thread. Only for blocks that leave the store: most are replaced by the next message before anybody sees them.
-   */
-  expose(): void {
-    if (this.#exposed) return;
-    this.#exposed = true;
     for (const [name, getter] of ownGetters) Object.defineProperty(this, name, getter);
   }
 
@@ -216,6 +206,7 @@ export class StoreBlock implements Block, About {
   }
 }
 
+/** The columns are properties of the block itself, so that structuredClone takes them along: messages are read by a clone too. */
 const ownGetters = [...columnNames, 'held'].map((name): [string, PropertyDescriptor] => [
   name,
   { ...Object.getOwnPropertyDescriptor(StoreBlock.prototype, name), enumerable: true },

@@ -32,7 +32,6 @@ describe('blocks of rows', () => {
         let next = 1;
         const before: { blocks: StoreBlock[]; copy: unknown }[] = [];
         for (const each of steps) {
-          for (const block of blocks) block.expose();
           before.push({ blocks, copy: structuredClone(blocks) });
           if ('append' in each) {
             blocks = appendRows(blocks, rowsFrom(next, each.append));

@@ -256,7 +256,6 @@ const snapshots = new WeakMap<MailboxState, MailboxSnapshot>();
 export function snapshotOf(mailbox: MailboxState): MailboxSnapshot {
   let snapshot = snapshots.get(mailbox);
   if (!snapshot) {
-    for (const block of mailbox.blocks) block.expose();
     snapshot = Object.freeze({
       mailbox: mailbox.id,
       account: mailbox.account,

@@ -205,72 +205,66 @@ export class Draft {
 
   /** Makes it the head. What is returned makes it durable, and must be called in the order of the commits. */
   publish(): () => void {
+    const steps: (() => void)[] = [];
     const { world } = this;
-    if (this.#counters !== world.counters.head) world.counters.head = this.#counters;
-    for (const [id, account] of this.#accounts) cellOf(world.accounts, id).head = account;
+    const move = <T>(cell: Cell<T>, value: T | undefined): void => {
+      cell.head = value;
+      steps.push(() => {
+        cell.durable = value;
+      });
+    };
+    if (this.#counters !== world.counters.head) move(world.counters, this.#counters);
+    for (const [id, account] of this.#accounts) {
+      move(cellOf(world.accounts, id), account);
+      steps.push(() => world.dirty?.accounts.set(id, account));
+    }
     for (const [id, mailbox] of this.#mailboxes) {
       const cell = cellOf(world.mailboxes, id);
-      cell.head = mailbox;
+      move(cell, mailbox);
       noteHidden(world, id, cell);
+      steps.push(() => {
+        noteHidden(world, id, cell);
+        if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
+        else world.shared.delete(id);
+        if (!cell.head && !mailbox) world.mailboxes.delete(id);
+        world.dirty?.mailboxes.set(id, mailbox);
+      });
     }
     for (const [name, records] of this.#records) {
       const space = spaceOf(world, name);
       for (const [key, record] of records) {
-        cellOf(space.cells, key).head = record;
-        if (!record.gone) space.keys.add(key);
+        const cell = cellOf(space.cells, key);
+        move(cell, record);
+        if (!record.gone) {
+          space.keys.add(key);
+          steps.push(() => world.dirty && put(world.dirty.records, name, key, record));
+        } else {
+          steps.push(() => {
+            const { dirty } = world;
+            if (dirty) put(dirty.records, name, key, undefined);
+            if (cell.head !== record) return;
+            space.cells.delete(key);
+            space.keys.delete(key);
+            const forgotten = space.remember(key, record.version, record.account);
+            if (!dirty) return;
+            put(dirty.versions, name, key, space.gone.get(key));
+            if (forgotten !== undefined) put(dirty.versions, name, forgotten, undefined);
+            dirty.floors.set(name, space.floor);
+          });
+        }
       }
     }
-    return () => this.#settle();
-  }
-
-  /** Cells of what is the head are there until that is durable. */
-  #settle(): void {
-    const { world } = this;
-    const { dirty } = world;
-    world.counters.durable = this.#counters;
-    for (const [id, account] of this.#accounts) {
-      cellOf(world.accounts, id).durable = account;
-      dirty?.accounts.set(id, account);
-    }
-    for (const [id, mailbox] of this.#mailboxes) {
-      const cell = cellOf(world.mailboxes, id);
-      cell.durable = mailbox;
-      noteHidden(world, id, cell);
-      if (mailbox && mailbox.acl.length > 0) world.shared.add(id);
-      else world.shared.delete(id);
-      if (!cell.head && !mailbox) world.mailboxes.delete(id);
-      dirty?.mailboxes.set(id, mailbox);
-    }
-    for (const [name, records] of this.#records) {
-      const space = spaceOf(world, name);
-      for (const [key, record] of records) settleRecord(world, name, space, key, record);
-    }
     for (const [name, version] of this.#floors) {
-      const space = spaceOf(world, name);
-      space.floor = Math.max(space.floor, version);
-      dirty?.floors.set(name, space.floor);
+      steps.push(() => {
+        const space = spaceOf(world, name);
+        space.floor = Math.max(space.floor, version);
+        world.dirty?.floors.set(name, space.floor);
+      });
     }
+    return () => {
+      for (const step of steps) step();
+    };
   }
-}
-
-function settleRecord(
-  { dirty }: World,
-  name: string,
-  space: Space,
-  key: string,
-  record: RecordState,
-): void {
-  const cell = cellOf(space.cells, key);
-  cell.durable = record;
-  if (dirty) put(dirty.records, name, key, record.gone ? undefined : record);
-  if (!record.gone || cell.head !== record) return;
-  space.cells.delete(key);
-  space.keys.delete(key);
-  const forgotten = space.remember(key, record.version, record.account);
-  if (!dirty) return;
-  put(dirty.versions, name, key, space.gone.get(key));
-  if (forgotten !== undefined) put(dirty.versions, name, forgotten, undefined);
-  dirty.floors.set(name, space.floor);
 }
 
 /** Deleted records that a fold tells of. */
