@@ -185,13 +185,13 @@ describe('the command line', () => {
     await owned.close();
     const segment = path.join(two, 'journal/0000000001.journal');
     const octets = fs.readFileSync(segment);
-    octets[octets.indexOf('aaaaaaaa') + 50] = 98;
+    const at = octets.indexOf('aaaaaaaa') + 50;
+    octets[at] = 98;
     fs.writeFileSync(segment, octets);
+    // Opening may notice it before the scrub does.
     const { code, out } = await run(one, 'scrub', '--mirror', two);
-    expect({ code, out }).toEqual({
-      code: 0,
-      out: expect.stringMatching(/^damage segment 1, offset \d+ in .*two: healed\n.*compared/),
-    });
+    expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining('compared in') });
+    expect(fs.readFileSync(segment)[at]).toBe(97);
     expect((await run(two, 'check')).code).toBe(0);
     expect((await run(one, 'scrub', '--mirror', two)).out).toContain('all is well');
     expect((await run(one, 'rebuild-index', '--mirror', two)).code).toBe(0);

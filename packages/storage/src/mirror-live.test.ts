@@ -148,3 +148,16 @@ describe('a mirror under load', () => {
     await verify(b, acknowledged);
   }, 60_000);
 });
+
+it('a mirror that is closed is whole at the next start', async () => {
+  const sides = [path.join(root, 'left'), path.join(root, 'right')] as const;
+  const alarms: StoreEvent[] = [];
+  const onEvent = (event: StoreEvent) => void alarms.push(event);
+  for (let i = 0; i < 8; i++) {
+    const store = await openEmbeddedStore(sides, { segmentOctets: 65_536, search: false, onEvent });
+    await store.commit([{ op: 'createAccount', account: `account${i}` as AccountId }]);
+    assert.equal(store.health().state, 'ok');
+    await store.close();
+  }
+  assert.deepEqual(alarms, []);
+});

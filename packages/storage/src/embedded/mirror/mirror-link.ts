@@ -40,6 +40,7 @@ export class MirrorLink implements Link {
   /** Called when records go to another segment than before. */
   onSegment: () => void = () => {};
   #segment = 0;
+  #closing = false;
 
   constructor(options: MirrorLinkOptions) {
     this.#options = options;
@@ -124,7 +125,8 @@ export class MirrorLink implements Link {
   }
 
   #progress(lane: Lane): void {
-    if (!this.#lanes.includes(lane)) return;
+    // A link that is closed says that it failed; one that fails at a write says so to that.
+    if (this.#closing || !this.#lanes.includes(lane)) return;
     if (lane.link.failed !== undefined) {
       this.drop(lane.side, reasonOf(lane.link.failed), lane.link.failed);
       return;
@@ -178,6 +180,7 @@ export class MirrorLink implements Link {
 
   async close(): Promise<void> {
     const lanes = this.#lanes;
+    this.#closing = true;
     await Promise.all(lanes.map(({ link }) => link.close()));
     this.failed ??= new Error('the journal is closed');
   }
