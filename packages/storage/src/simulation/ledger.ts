@@ -238,14 +238,26 @@ export class Ledger {
       if (expected.write === error.write) return;
       throw different(entry, `blames write ${error.write}`, error, expected);
     }
+    // Staged octets that two messages share are there for each of them, and have to fit into a segment.
+    const isLarge = error.code === 'LIMIT' && this.#octetsOf(entry.writes) > LARGE;
     // A segment that cannot be opened is told as damage.
     const excused = ['UNAVAILABLE', 'FULL', 'CORRUPTION'].includes(error.code);
-    if (!excused || !this.troubled()) {
+    if (!isLarge && (!excused || !this.troubled())) {
       throw different(entry, `failed: ${error.code} ${error.message}`, error, expected);
     }
     // Those after it were planned without it.
     const from = Math.max(0, index);
     this.#expectAgain(from, this.#worldAfter(from));
+  }
+
+  #octetsOf(writes: readonly Write[]): number {
+    let octets = 0;
+    for (const write of writes) {
+      for (const slice of ('content' in write && write.content) || []) {
+        if ('stage' in slice) octets += this.stages.get(slice.stage)?.length ?? 0;
+      }
+    }
+    return octets;
   }
 
   #worldAfter(count: number): ModelWorld {
@@ -364,6 +376,9 @@ export class Ledger {
 }
 
 const nothing: Outcome = { world: emptyWorld, results: [], changes: new Set(), touched: false };
+
+/** Octets of a commit that may be too many for a segment. */
+const LARGE = 50_000;
 
 const isIdle = ({ expected }: Entry) => expected instanceof Refusal || !expected.touched;
 

@@ -62,7 +62,9 @@ export class Readers {
         const old = this.#held.some(({ at }) => scene.now - at >= 600_000);
         const excused =
           isMailError(error) &&
-          (this.troubled() || error.code === 'UNAVAILABLE' || (old && error.code === 'EXPUNGED'));
+          (this.troubled() ||
+            error.code === 'UNAVAILABLE' ||
+            (error.code === 'EXPUNGED' && (old || this.ledger.faded.size > 0)));
         if (!excused) this.fail(error);
       })
       .finally(() => {
@@ -154,12 +156,30 @@ export class Readers {
   async #vanished(store: MailStore, { world }: Scene): Promise<void> {
     const held = this.#pickHeld();
     if (!held) return;
-    const { snapshot, mailbox } = held;
-    const since = this.random.integer(mailbox.highestModSeq + 1) as ModSeq;
+    const since = this.random.integer(held.mailbox.highestModSeq + 1) as ModSeq;
+    await this.#tells(store, held, world.mailboxes.get(held.mailbox.id) ?? held.mailbox, since);
+  }
+
+  /** What every mailbox tells of those who are gone. */
+  async allVanished(store: MailStore): Promise<void> {
+    for (const mailbox of this.ledger.durable.mailboxes.values()) {
+      const snapshot = await store.open(mailbox.id);
+      for (const part of [0, 0.5, 0.9]) {
+        const since = Math.floor(mailbox.highestModSeq * part) as ModSeq;
+        await this.#tells(store, { snapshot, mailbox }, mailbox, since);
+      }
+    }
+  }
+
+  async #tells(
+    store: MailStore,
+    { snapshot, mailbox }: Omit<Held, 'at'>,
+    now: ModelMailbox,
+    since: ModSeq,
+  ): Promise<void> {
     const told = await store.vanished(snapshot, since);
     // More may be told, but only of what is not there.
-    const now = world.mailboxes.get(mailbox.id);
-    const missing = (now ?? mailbox).vanished.filter(
+    const missing = now.vanished.filter(
       (each) => each.modSeq > since && each.modSeq <= snapshot.highestModSeq,
     );
     const forgotten = missing.filter(({ uid }) => !isIn(told, uid));

@@ -192,6 +192,7 @@ class Simulation {
       if (found && found.version !== record.version) ledger.learn(record, found.version);
     }
     await this.#isSame(store, others);
+    await machine.until(this.readers.allVanished(store));
     this.followers.begin(store);
   }
 
