@@ -11,16 +11,8 @@ import {
   type StageId,
   type Write,
 } from '@mail-server-kit/core';
-import {
-  Refusal,
-  changeLine,
-  commitTo,
-  emptyWorld,
-  recordName,
-  type ModelRecord,
-  type ModelWorld,
-  type Outcome,
-} from './model.ts';
+import { Refusal, changeLine, commitTo, type Outcome } from './model.ts';
+import { emptyWorld, recordName, type ModelRecord, type ModelWorld } from './model-world.ts';
 
 /** The store did what it must not. */
 export class Difference extends Error {

@@ -14,7 +14,7 @@ import type {
 } from '@mail-server-kit/core';
 import type { SeededRandom } from '@mail-server-kit/core/testing';
 import { factsFor } from '../contract/given.ts';
-import { isThere, recordName, type ModelMailbox, type ModelWorld } from './model.ts';
+import { isThere, recordName, type ModelMailbox, type ModelWorld } from './model-world.ts';
 import { spaces } from './view.ts';
 
 const flags = ['\\Seen', '\\Answered', '\\Flagged', '\\Deleted', '\\Draft', 'work', 'k1', 'k2'];

@@ -12,7 +12,7 @@ import {
 import type { SeededRandom } from '@mail-server-kit/core/testing';
 import { factsFor, flagsOf } from '../contract/given.ts';
 import { Difference, type Ledger } from './ledger.ts';
-import { isIn, recordName, usedBy, isThere, type ModelMailbox } from './model.ts';
+import { isIn, recordName, usedBy, isThere, type ModelMailbox } from './model-world.ts';
 import { pickMailbox, someUids, type Scene } from './operations.ts';
 import { bytesOf, digestOf, lineOfInfo, infoOf, isVisible, recordsOf, spaces } from './view.ts';
 

@@ -10,7 +10,7 @@ import { directoryFor, Machine, type PowerCut } from './machine.ts';
 import { optionsFor } from './options.ts';
 import { bodyOf, someWrites, type Scene } from './operations.ts';
 import { Followers, groupsOf } from './followers.ts';
-import type { ModelWorld } from './model.ts';
+import type { ModelWorld } from './model-world.ts';
 import { Readers } from './readers.ts';
 import { flipped } from './rot.ts';
 import { linesOfStore, linesOfWorld } from './view.ts';

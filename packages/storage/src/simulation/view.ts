@@ -19,7 +19,7 @@ import {
   type ModelMessage,
   type ModelRecord,
   type ModelWorld,
-} from './model.ts';
+} from './model-world.ts';
 
 const digests = new WeakMap<Uint8Array, string>();
 
