@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { normalize } from '@mail-server-kit/core';
+import { normalize, type Uid } from '@mail-server-kit/core';
 import { describe, it } from 'vitest';
 import { blockOf, type StoreBlock } from './block.ts';
 import { appendRows, removeRows, spans } from './blocks.ts';
@@ -65,6 +65,25 @@ describe('blocks of rows', () => {
         for (const { blocks: old, copy } of before) {
           assert.deepEqual(structuredClone(old), copy);
         }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are found by lists of ranges, with gaps in both', () => {
+    const ranges = fc.array(fc.tuple(fc.nat(2200), fc.nat(30)), { maxLength: 60 });
+    fc.assert(
+      fc.property(ranges, ranges, (gone, wanted) => {
+        const cut = (list: typeof gone) =>
+          normalize(list.map(([first, more]) => [(first + 1) as Uid, (first + 1 + more) as Uid]));
+        const all = appendRows([], rowsFrom(1, 2000));
+        const blocks = removeRows(all, spans(all, cut(gone)));
+        const uids = cut(wanted);
+        const found = spans(blocks, uids).flatMap(({ block, from, end }) => [
+          ...(blocks[block] as StoreBlock).uid.subarray(from, end),
+        ]);
+        const isWanted = (uid: number) => uids.some(([first, last]) => uid >= first && uid <= last);
+        assert.deepEqual(found, uidsOf(blocks).filter(isWanted));
       }),
       { numRuns: 60 },
     );

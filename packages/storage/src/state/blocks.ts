@@ -1,5 +1,5 @@
 /** The blocks of a mailbox: finding rows in them, and lists of them with rows more or less. */
-import { BLOCK_SIZE, lowerBound, type UidRanges } from '@mail-server-kit/core';
+import { BLOCK_SIZE, lowerBound, type Uid, type UidRanges } from '@mail-server-kit/core';
 import { blockOf, grownBlock, type About, type StoreBlock } from './block.ts';
 import { copyRows, emptyRows, type Columns } from './columns.ts';
 
@@ -25,17 +25,41 @@ export function blockFor(blocks: readonly Pick<About, 'lastUid'>[], uid: number)
 /** The rows that `uids` name, ascending; uids that are not there are passed over. Looks at columns only where a range begins or ends. */
 export function spans(blocks: readonly StoreBlock[], uids: UidRanges): Span[] {
   const found: Span[] = [];
+  // Of a hundred thousand ranges most begin in the block in which the one before them has ended.
+  let looked: Looked | undefined;
   for (const [first, last] of uids) {
-    for (let index = blockFor(blocks, first); index < blocks.length; index++) {
-      const block = blocks[index] as StoreBlock;
-      if (block.firstUid > last) break;
-      const from = first <= block.firstUid ? 0 : lowerBound(block.uid, first);
-      const end = last >= block.lastUid ? block.length : lowerBound(block.uid, last + 1);
+    const same = looked && first >= looked.firstUid && first <= looked.lastUid;
+    let index = same && looked ? looked.index : blockFor(blocks, first);
+    for (; index < blocks.length; index++) {
+      const about = looked?.index === index ? looked : (blocks[index] as StoreBlock);
+      const { firstUid, lastUid, length } = about;
+      if (firstUid > last) break;
+      const whole = first <= firstUid && last >= lastUid;
+      if (!whole && about !== looked) {
+        looked = { index, firstUid, lastUid, length, uid: (blocks[index] as StoreBlock).uid };
+      }
+      const from = first <= firstUid ? 0 : rowFrom(looked as Looked, first);
+      const end = last >= lastUid ? length : rowFrom(looked as Looked, last + 1);
       if (end > from) found.push({ block: index, from, end });
-      if (end < block.length) break;
+      if (end < length) break;
     }
   }
   return found;
+}
+
+/** A block whose uids are at hand. */
+interface Looked {
+  readonly index: number;
+  readonly firstUid: Uid;
+  readonly lastUid: Uid;
+  readonly length: number;
+  readonly uid: Uint32Array;
+}
+
+/** The first row with a uid of at least `uid`: where it would be if none were missing, or else it is searched. */
+function rowFrom({ uid: rows, firstUid }: Looked, uid: number): number {
+  const row = uid - firstUid;
+  return rows[row] === uid ? row : lowerBound(rows, uid);
 }
 
 /** Adds rows at the end: the last block is filled up, then new ones follow. */

@@ -12,6 +12,7 @@ import { changesOf, cursorOf, type Feed } from './feed.ts';
 import type { Medium } from './medium.ts';
 import { plan } from './plan.ts';
 import type { Repeats } from './repeats.ts';
+import { Warming } from './warm.ts';
 import type { World } from './world.ts';
 
 export interface CommitsOptions {
@@ -39,12 +40,16 @@ export class Commits {
   #done = 0;
   /** What waits for all commits before it. */
   readonly #after: { readonly taken: number; readonly callback: () => void }[] = [];
+  /** Commits that are not in the queue yet. */
+  readonly #warming: Warming;
+  #closed: (() => Error) | undefined;
   /** A commit of unknown outcome: what comes after it would be planned on what may not be there. */
   #lost: MailError | undefined;
 
   constructor(medium: Medium, options: CommitsOptions) {
     this.#medium = medium;
     this.#options = options;
+    this.#warming = new Warming(options.world);
   }
 
   commit(writes: readonly Write[], { id }: { id?: string } = {}): Promise<Commit> {
@@ -56,7 +61,13 @@ export class Commits {
       });
     }
     const commit = new Promise<Commit>((resolve, reject) => {
-      this.#queue.push({ writes, id, resolve, reject });
+      const waiting: Waiting = { writes, id, resolve, reject };
+      const isLater = this.#warming.before(writes, () => {
+        if (this.#closed) reject(this.#closed());
+        else this.#queue.push(waiting);
+        this.advance();
+      });
+      if (!isLater) this.#queue.push(waiting);
     });
     if (id !== undefined) {
       this.#underWay.set(id, commit);
@@ -142,6 +153,7 @@ export class Commits {
 
   /** After what is under way is done: what has no room yet gets this error. */
   async close(error: () => Error): Promise<void> {
+    this.#closed = error;
     await new Promise<void>((resolve) => this.#afterThose(resolve));
     for (const { reject } of this.#queue.splice(0)) reject(error());
   }

@@ -114,7 +114,8 @@ export function store(planning: Planning, write: WriteOf<'store'>): WriteResult 
   return { ...result, modSeq };
 }
 
-function flagChange(mailbox: MailboxState, write: WriteOf<'store'>, add: Bits): FlagChange {
+/** `add`: bits of the flags that are added or set. */
+export function flagChange(mailbox: MailboxState, write: WriteOf<'store'>, add: Bits): FlagChange {
   const remove = flagBits(mailbox.flagNames, write.remove ?? [], 'known');
   return {
     clearLow: write.set ? 0xffff_ffff : remove.low,
