@@ -76,13 +76,13 @@ export interface Sealed {
 }
 
 /**
- * Reads a whole segment, and yields after each MiB or so. It is sealed: what is not as expected is damage.
+ * Reads a whole segment, and yields how many octets it has read since the last time, a quarter of a MiB or so. It is sealed: what is not as expected is damage.
  * @throws MailError CORRUPTION
  */
 export function* makeList(
   disk: Disk,
   { segment, octets, first, seed, vault }: Sealed,
-): Generator<void, SegmentList> {
+): Generator<number, SegmentList> {
   const reader = new SegmentReader(disk, segment, octets);
   const builder = new ListBuilder(segment, first, vault);
   try {
@@ -95,9 +95,9 @@ export function* makeList(
       builder.add(record, at);
       done += record.bytes.length;
       at = aligned(at + record.bytes.length);
-      if (done > 1_048_576) {
+      if (done > 262_144) {
+        yield done;
         done = 0;
-        yield;
       }
     }
   } finally {
