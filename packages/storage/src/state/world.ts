@@ -166,7 +166,8 @@ export class Draft {
     const known = this.world.spaces.get(space);
     const head = known?.cells.get(key)?.head;
     if (head) return head;
-    const version = known?.gone.get(key) ?? known?.floor ?? 0;
+    // The floor too: what is remembered may be older than a version whose owner was destroyed, key and all.
+    const version = Math.max(known?.gone.get(key) ?? 0, known?.floor ?? 0);
     return version === 0 ? undefined : goneRecord(version);
   }
 
