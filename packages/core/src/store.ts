@@ -382,7 +382,8 @@ export interface MailStore {
    * Applies `writes` in order as one: all or none, for any number of accounts. Resolves once they are durable; only then
    * anybody sees them. Stages named by it are used up when it succeeds; after any error they are still there, to be committed
    * again (without the culprit, say) or discarded.
-   * `id` makes a repeat harmless: for an hour the same id gives the first result again, also after a restart.
+   * `id` makes a repeat harmless: for an hour the same id gives the first result again, also after a restart. What belonged to
+   * an account is forgotten with it.
    * @throws MailError NONEXISTENT, ALREADYEXISTS, OVERQUOTA, TOOBIG, CONFLICT, LIMIT, CANNOT with `write` = index of the culprit;
    *   FULL if the disk has no room for more mail; UNAVAILABLE: nothing was written; UNKNOWN: ask again with the same id
    */
@@ -407,7 +408,7 @@ export interface MailStore {
   vanished(snapshot: MailboxSnapshot, since: ModSeq): Promise<UidRanges>;
   /**
    * Rows in ascending order of uid, in batches of at most 512; uids that are not in the snapshot are passed over. A message
-   * expunged meanwhile is still there for at least 10 minutes after.
+   * expunged meanwhile is still there for at least 10 minutes after, unless its account is destroyed.
    * @throws MailError EXPUNGED, CORRUPTION
    */
   fetch(
