@@ -16,3 +16,8 @@ const canonical = new Map<string, string>(systemFlags.map((flag) => [flag.toLowe
 export function canonicalFlag(flag: string): string {
   return canonical.get(flag.toLowerCase()) ?? flag;
 }
+
+/** The names of the bits that are set in the two words of a message's flags (store.ts). */
+export function flagsOf(names: readonly string[], low: number, high: number): string[] {
+  return names.filter((_, bit) => ((bit < 32 ? low >>> bit : high >>> (bit - 32)) & 1) === 1);
+}

@@ -40,7 +40,7 @@ export {
   type UidRange,
   type UidRanges,
 } from './uidset.ts';
-export { systemFlags, flagBit, MAX_FLAGS, canonicalFlag } from './flags.ts';
+export { systemFlags, flagBit, MAX_FLAGS, canonicalFlag, flagsOf } from './flags.ts';
 export { MailError, isMailError, type Reason, type MailErrorOptions } from './errors.ts';
 export type { Envelope, Recipient, DsnNotify } from './envelope.ts';
 export {

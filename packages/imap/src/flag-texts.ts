@@ -1,5 +1,5 @@
 /** Flags as ready bytes. Most messages of a mailbox share a few combinations, so each is made once. */
-import { MAX_FLAGS, systemFlags, type MailboxSnapshot } from '@mail-server-kit/core';
+import { MAX_FLAGS, flagsOf, systemFlags, type MailboxSnapshot } from '@mail-server-kit/core';
 
 /** Combinations kept for one view. */
 const KEPT = 1000;
@@ -21,11 +21,6 @@ export class FlagTexts {
     }
     return text;
   }
-}
-
-/** The names of the bits that are set. */
-export function flagsOf(names: readonly string[], low: number, high: number): string[] {
-  return names.filter((_, bit) => ((bit < 32 ? low >>> bit : high >>> (bit - 32)) & 1) === 1);
 }
 
 function make(names: readonly string[], low: number, high: number, recent: boolean): Buffer {

@@ -1,6 +1,6 @@
 /** Reads everything there is, compares every checksum and every count, and says which messages are hurt. */
 import { isMailError, type MailboxInfo, type Uid } from '@mail-server-kit/core';
-import { accountsOf, looking, type Command, type Looked } from './command.ts';
+import { accountsOf, looking, mailboxesOf, type Command, type Looked } from './command.ts';
 import { messagesOf } from './messages.ts';
 import { Progress } from './output.ts';
 
@@ -22,7 +22,7 @@ export const check: Command = {
         io.stdout.write(json ? `${JSON.stringify({ where, what })}\n` : `${where}: ${what}\n`);
       };
       const names = await accountsOf(store, accounts);
-      const boxes = (await Promise.all(names.map(({ id }) => store.mailboxes(id)))).flat();
+      const boxes = await mailboxesOf(store, names);
       const total = boxes.reduce((sum, { messages }) => sum + messages, 0);
       const progress = new Progress(io.stderr, 'messages');
       let read = 0;

@@ -94,6 +94,14 @@ async function addressOf(store: Looked, account: AccountId): Promise<string> {
   }
 }
 
+/** Of all of them, one account after the other. */
+export async function mailboxesOf(
+  store: Looked,
+  accounts: readonly AccountName[],
+): Promise<MailboxInfo[]> {
+  return (await Promise.all(accounts.map(({ id }) => store.mailboxes(id)))).flat();
+}
+
 /** By name or id. @throws UsageError if it is not there */
 export async function mailboxOf(
   store: Looked,

@@ -2,7 +2,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { AccountId, MailboxInfo } from '@mail-server-kit/core';
-import { UsageError, accountsOf, looking, type Command, type Looked } from './command.ts';
+import {
+  UsageError,
+  accountsOf,
+  looking,
+  mailboxesOf,
+  type Command,
+  type Looked,
+} from './command.ts';
 import { MaildirFolder, folderOf } from './maildir.ts';
 import { messagesOf } from './messages.ts';
 import { Progress } from './output.ts';
@@ -20,7 +27,7 @@ export const exportMaildir: Command = {
     }
     return looking({ directory, encryption }, async (store) => {
       const names = await accountsOf(store, accounts);
-      const boxes = (await Promise.all(names.map(({ id }) => store.mailboxes(id)))).flat();
+      const boxes = await mailboxesOf(store, names);
       const total = boxes.reduce((sum, { messages }) => sum + messages, 0);
       const progress = new Progress(io.stderr, 'messages');
       let written = 0;

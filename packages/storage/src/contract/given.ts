@@ -1,6 +1,7 @@
 /** What the promises need: a store, an account, messages. All of it by the contract alone. */
 import assert from 'node:assert/strict';
 import {
+  flagsOf as namesOfFlags,
   isMailError,
   type AccountId,
   type Commit,
@@ -133,9 +134,7 @@ export const uidsOf = (snapshot: MailboxSnapshot): number[] =>
 export function flagsOf(snapshot: MailboxSnapshot): string[][] {
   return snapshot.blocks.flatMap(({ flagsLow, flagsHigh }) =>
     [...flagsLow].map((low, row) =>
-      snapshot.flagNames.filter((_, bit) =>
-        bit < 32 ? (low >>> bit) & 1 : ((flagsHigh[row] as number) >>> (bit - 32)) & 1,
-      ),
+      namesOfFlags(snapshot.flagNames, low, flagsHigh[row] as number),
     ),
   );
 }
