@@ -4,10 +4,8 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { readAll, writeAll } from './file-octets.js';
 import { promisify } from 'node:util';
-
-/** Vectors that one pwritev takes (IOV_MAX). */
-const VECTORS = 1024;
 
 /**
  * @param {string} directory
@@ -52,52 +50,12 @@ function openFile(file, mode) {
   const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
   const fd = fs.openSync(file, mode === 'read' ? O_RDONLY : O_RDWR | O_CREAT, 0o600);
   return {
-    write(parts, position) {
-      for (let first = 0; first < parts.length; first += VECTORS) {
-        position += writeAll(fd, parts.slice(first, first + VECTORS), position);
-      }
-    },
-    read(into, position) {
-      let read = 0;
-      while (read < into.length) {
-        const count = fs.readSync(fd, into, read, into.length - read, position + read);
-        if (count === 0) break;
-        read += count;
-      }
-      return read;
-    },
+    write: (parts, position) => writeAll(fd, parts, position),
+    read: (into, position) => readAll(fd, into, position),
     size: () => fs.fstatSync(fd).size,
     truncate: (size) => fs.ftruncateSync(fd, size),
     sync: () => fs.fdatasyncSync(fd),
     syncApart: () => promisify(fs.fdatasync)(fd),
     close: () => fs.closeSync(fd),
   };
-}
-
-/**
- * @param {number} fd
- * @param {readonly Uint8Array[]} parts
- * @param {number} position
- */
-function writeAll(fd, parts, position) {
-  const octets = parts.reduce((sum, part) => sum + part.length, 0);
-  let written = fs.writevSync(fd, parts, position);
-  // The system may write less than it was given.
-  while (written < octets) {
-    const rest = without(parts, written);
-    const count = fs.writevSync(fd, rest, position + written);
-    if (count === 0) throw new Error('the system writes nothing');
-    written += count;
-  }
-  return octets;
-}
-
-/** @param {readonly Uint8Array[]} parts @param {number} octets */
-function without(parts, octets) {
-  const rest = [];
-  for (const part of parts) {
-    if (octets < part.length) rest.push(part.subarray(octets));
-    octets = Math.max(0, octets - part.length);
-  }
-  return rest;
 }

@@ -11,6 +11,8 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { readAll, writeAll } from '../embedded/file-octets.js';
+import { isMissing, makeDirectory } from './directory.ts';
 import { Entry, movedEntry, packEntry, type Listed, type Stored } from './entry.ts';
 import {
   CATALOG,
@@ -448,34 +450,7 @@ function* blocksOf(documents: readonly Listed[]): Generator<readonly Listed[]> {
 const asBuffer = (octets: Uint8Array): Buffer =>
   Buffer.from(octets.buffer, octets.byteOffset, octets.length);
 
-export const isMissing = (error: unknown): boolean =>
-  (error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
-
-/** Not what is above it: a disk that was taken away must not be begun anew below where it was. */
-export function makeDirectory(name: string): void {
-  try {
-    fs.mkdirSync(name, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
 function readAt(fd: number, octets: number, position: number): Buffer {
   const bytes = Buffer.allocUnsafeSlow(octets);
-  let done = 0;
-  while (done < octets) {
-    const read = fs.readSync(fd, bytes, done, octets - done, position + done);
-    if (read === 0) break;
-    done += read;
-  }
-  return bytes.subarray(0, done);
-}
-
-function writeAll(fd: number, parts: readonly Uint8Array[], position: number): void {
-  for (const part of parts) {
-    for (let done = 0; done < part.length;) {
-      done += fs.writeSync(fd, part, done, part.length - done, position + done);
-    }
-    position += part.length;
-  }
+  return bytes.subarray(0, readAll(fd, bytes, position));
 }

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { AccountFiles, Damaged, isMissing } from './account-files.ts';
+import { AccountFiles, Damaged } from './account-files.ts';
+import { isMissing } from './directory.ts';
 import { plain, sealer } from './seal.ts';
 
 /** Accounts whose names are remembered, with nothing in memory. */

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { makeDirectory } from './account-files.ts';
+import { makeDirectory } from './directory.ts';
 import { HEADER, POSITION, fileHeader, readHeader } from './file-form.ts';
 
 export interface Position {
